@@ -1,0 +1,1 @@
+"""Block I/O for Trinity: advertise, ask for and serve blocks by view range."""

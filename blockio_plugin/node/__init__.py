@@ -1,0 +1,1 @@
+"""Ring 2: what ties block I/O into a Trinity node."""
