@@ -1,0 +1,75 @@
+"""The small interfaces that the services use; ring 2 implements them."""
+from abc import ABC, abstractmethod
+from typing import Hashable, NamedTuple, Optional, Tuple
+
+from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
+
+PeerID = Hashable
+"""What tells one connection to a peer from another; a new connection is a new peer."""
+
+
+class ChainHead(NamedTuple):
+    """The highest canonical block of the local chain."""
+
+    view: int
+    number: int
+    hash: bytes
+
+
+class ChainReaderAPI(ABC):
+    """Reads the local chain by views. Its methods do I/O and block; call them from a thread."""
+
+    @abstractmethod
+    def fetch_head(self) -> ChainHead:
+        """The canonical head."""
+
+    @abstractmethod
+    def fetch_availability(self) -> Availability:
+        """What the local chain covers: from the chain's gaps and the scheme, without a scan."""
+
+    @abstractmethod
+    def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
+        """Answer a request from the canonical chain, within the bounds of the wire protocol."""
+
+
+class ImportFailure(NamedTuple):
+    """The block that could not be imported, and why."""
+
+    block_hash: bytes
+    reason: str
+
+
+class ImportResult(NamedTuple):
+    """How far an import came: the head after it, how many blocks went in, and what stopped it."""
+
+    head: ChainHead
+    imported: int
+    failure: Optional[ImportFailure]
+
+
+class ImporterAPI(ABC):
+    """Verifies, executes and stores blocks, in its own process."""
+
+    @abstractmethod
+    async def import_blocks(self, blocks: Tuple[bytes, ...]) -> ImportResult:
+        """Import blocks (RLP), each a child of a block that is held, in order, until one fails."""
+
+
+class WireAPI(ABC):
+    """Sends commands to peers. To a peer that is gone nothing is sent, and that is no error."""
+
+    @abstractmethod
+    def send_availability(self, peer: PeerID, advert: Availability) -> None:
+        """Advertise to ``peer``."""
+
+    @abstractmethod
+    def send_request(self, peer: PeerID, request: GetBlocksByView) -> None:
+        """Ask ``peer`` for blocks."""
+
+    @abstractmethod
+    def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
+        """Answer a request of ``peer``."""
+
+    @abstractmethod
+    def drop(self, peer: PeerID, reason: str) -> None:
+        """End the connection as a breach of protocol. ``reason`` goes to the log."""
