@@ -1,6 +1,6 @@
 """The small interfaces that the services use; ring 2 implements them."""
 from abc import ABC, abstractmethod
-from typing import Hashable, NamedTuple, Optional, Tuple
+from typing import AsyncIterator, Hashable, NamedTuple, Optional, Tuple, Union
 
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 
@@ -51,8 +51,57 @@ class ImporterAPI(ABC):
     """Verifies, executes and stores blocks, in its own process."""
 
     @abstractmethod
-    async def import_blocks(self, blocks: Tuple[bytes, ...]) -> ImportResult:
-        """Import blocks (RLP), each a child of a block that is held, in order, until one fails."""
+    async def import_blocks(self, blocks: Tuple[bytes, ...], announce: bool) -> ImportResult:
+        """
+        Import blocks (RLP), each a child of a block that is held, in order, until one fails.
+
+        :param announce: whether to tell the node of the last one, so that it tells its peers. Meant
+            for blocks at the head: nobody wants to hear of each block of an initial sync.
+        """
+
+
+class PeerJoined(NamedTuple):
+    """A peer that speaks the protocol is connected."""
+
+    peer: PeerID
+
+
+class PeerLeft(NamedTuple):
+    """The connection to a peer is gone."""
+
+    peer: PeerID
+
+
+class AdvertReceived(NamedTuple):
+    """A peer advertised."""
+
+    peer: PeerID
+    advert: Availability
+
+
+class RequestReceived(NamedTuple):
+    """A peer asks us for blocks."""
+
+    peer: PeerID
+    request: GetBlocksByView
+
+
+class AnswerReceived(NamedTuple):
+    """A peer answered."""
+
+    peer: PeerID
+    answer: BlocksByView
+
+
+PeerEvent = Union[PeerJoined, PeerLeft, AdvertReceived, RequestReceived, AnswerReceived]
+
+
+class InboxAPI(ABC):
+    """What comes from peers, in the order it came: a peer that left is not heard of again."""
+
+    @abstractmethod
+    def stream(self) -> AsyncIterator[PeerEvent]:
+        """All events from now on, after a ``PeerJoined`` for each peer that is there already."""
 
 
 class WireAPI(ABC):

@@ -1,0 +1,63 @@
+"""Collects what peers advertise: who can be asked for what, and how far the chain goes."""
+import logging
+from typing import Callable, Dict, Set
+
+from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.rules.messages import Availability
+from blockio_plugin.services.abc import PeerID
+
+
+class AvailabilityCollector:
+    """
+    Feeds adverts to the fetch and keeps its target at the highest head that a peer advertises.
+
+    :param follow: whether to want everything up to that head. Where another syncer drives the chain
+        we know our peers but want nothing of our own accord.
+    """
+
+    logger = logging.getLogger("blockio_plugin.services.AvailabilityCollector")
+
+    def __init__(
+        self, fetch: Fetch, scheme_name: str, follow: bool, clock: Callable[[], float]
+    ) -> None:
+        self._fetch = fetch
+        self._scheme_name = scheme_name
+        self._follow = follow
+        self._clock = clock
+        self._heads: Dict[PeerID, int] = {}
+        self._foreign: Set[PeerID] = set()
+
+    def join(self, peer: PeerID) -> None:
+        """A peer is there; what it has is not known yet."""
+        self._fetch.join(peer, self._clock())
+
+    def leave(self, peer: PeerID) -> None:
+        """A peer is gone."""
+        self._foreign.discard(peer)
+        self._heads.pop(peer, None)
+        self._fetch.leave(peer, self._clock())
+        self._aim()
+
+    def collect(self, peer: PeerID, advert: Availability) -> None:
+        """Take in an advert. One of another scheme is dropped, and its peer not used or served."""
+        if advert.scheme != self._scheme_name:
+            if peer not in self._foreign:
+                self._foreign.add(peer)
+                self.logger.warning(
+                    "%s uses view scheme %r and we use %r: it is not used for block I/O",
+                    peer,
+                    advert.scheme,
+                    self._scheme_name,
+                )
+            return
+        self._heads[peer] = advert.head_view
+        self._fetch.advertise(peer, advert.head_view, advert.ranges, self._clock())
+        self._aim()
+
+    def is_foreign(self, peer: PeerID) -> bool:
+        """Whether the peer's views are not ours."""
+        return peer in self._foreign
+
+    def _aim(self) -> None:
+        if self._follow and self._heads:
+            self._fetch.set_target(max(self._heads.values()) + 1)

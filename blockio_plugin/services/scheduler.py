@@ -1,0 +1,52 @@
+"""Executes what the planner decides: sends requests, and times them out."""
+import asyncio
+import logging
+from typing import Callable
+
+from async_service import Service
+
+from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.rules.messages import GetBlocksByView
+from blockio_plugin.services.abc import WireAPI
+
+MAX_IDLE = 1.0
+"""Seconds between two plans, most. Plans follow events; this catches what no event announces."""
+
+
+class Scheduler(Service):
+    """The loop around the fetch. Whoever tells the fetch something wakes it."""
+
+    logger = logging.getLogger("blockio_plugin.services.Scheduler")
+
+    def __init__(self, fetch: Fetch, wire: WireAPI, clock: Callable[[], float]) -> None:
+        self._fetch = fetch
+        self._wire = wire
+        self._clock = clock
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Something has changed: plan again."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        while self.manager.is_running:
+            self._woken.clear()
+            now = self._clock()
+            for request in self._fetch.expire(now):
+                self.logger.debug("No answer for views %s from %s yet", request.views, request.peer)
+            for request in self._fetch.plan(now):
+                self._wire.send_request(
+                    request.peer,
+                    GetBlocksByView(
+                        request.request_id,
+                        request.views.start,
+                        request.views.length,
+                        request.max_blocks,
+                    ),
+                )
+            wake_at = self._fetch.wake_at(now)
+            delay = MAX_IDLE if wake_at is None else min(MAX_IDLE, max(0.0, wake_at - now))
+            try:
+                await asyncio.wait_for(self._woken.wait(), delay)
+            except asyncio.TimeoutError:
+                pass
