@@ -1,0 +1,80 @@
+"""The command line flags of block I/O, and what may not be combined with them."""
+import argparse
+
+from eth_utils import ValidationError
+from trinity.constants import SYNC_LIGHT
+from trinity.network_configurations import PRECONFIGURED_NETWORKS
+
+from blockio_plugin.rules.schemes import InvalidScheme, NumberScheme, SchemeSpec, parse_scheme
+
+ENABLE_FLAG = "--enable-blockio"
+SCHEME_FLAG = "--blockio-view-scheme"
+
+SYNC_NONE = "none"
+"""Trinity's name for running no syncer of its own."""
+
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of block I/O to Trinity's."""
+    group = parser.add_argument_group("block I/O")
+    group.add_argument(
+        ENABLE_FLAG,
+        action="store_true",
+        help=(
+            "Advertise, ask for and serve blocks by view range. With --sync-mode none this drives "
+            "the sync; with any other mode it assists"
+        ),
+    )
+    group.add_argument(
+        SCHEME_FLAG,
+        metavar="SCHEME",
+        help=(
+            "How headers map to views: 'number' (the default) or 'slot:SECONDS'. All nodes of a "
+            "network must use the same"
+        ),
+    )
+
+
+def get_scheme_spec(args: argparse.Namespace) -> SchemeSpec:
+    """The view scheme that was asked for; flags have been validated."""
+    return parse_scheme(args.blockio_view_scheme or NumberScheme.name)
+
+
+def drives_chain(args: argparse.Namespace) -> bool:
+    """Whether block I/O drives the chain, rather than assist one of Trinity's own syncers."""
+    return bool(args.sync_mode == SYNC_NONE)
+
+
+def describe_role(args: argparse.Namespace) -> str:
+    """What block I/O does in this node, in one line for the log."""
+    scheme = get_scheme_spec(args).name
+    if drives_chain(args):
+        return f"Block I/O drives the chain (--sync-mode none), view scheme {scheme}"
+    return f"Block I/O assists --sync-mode {args.sync_mode}: advertises and serves, view scheme {scheme}"
+
+
+def validate_flags(args: argparse.Namespace) -> None:
+    """
+    Refuse what cannot work, before anything is written.
+
+    :raise ValidationError: one line that names the flag and its value
+    """
+    if not args.enable_blockio:
+        if args.blockio_view_scheme is not None:
+            raise ValidationError(
+                f"{SCHEME_FLAG} {args.blockio_view_scheme} has no effect without {ENABLE_FLAG}"
+            )
+        return
+    try:
+        get_scheme_spec(args)
+    except InvalidScheme as err:
+        raise ValidationError(f"{SCHEME_FLAG} {args.blockio_view_scheme!r}: {err}") from err
+    if args.sync_mode == SYNC_LIGHT:
+        raise ValidationError(
+            f"{ENABLE_FLAG} does not work with --sync-mode {SYNC_LIGHT}: a light node holds no blocks"
+        )
+    if args.genesis is not None and args.network_id in PRECONFIGURED_NETWORKS:
+        raise ValidationError(
+            f"{ENABLE_FLAG} with --genesis also needs --network-id: with network id "
+            f"{args.network_id} Trinity uses a genesis of its own and ignores the file"
+        )

@@ -1,0 +1,38 @@
+"""Trinity's full node with the sub-protocol on its connections and our event server beside its own."""
+from typing import Any, Type
+
+from trinity.config import Eth1AppConfig
+from trinity.nodes.base import Node
+from trinity.nodes.full import FullNode
+from trinity.server import FullServer
+
+from blockio_plugin.node.cli import SYNC_NONE
+from blockio_plugin.node.syncing import SyncingResponder
+from blockio_plugin.protocol.peer import BlockIOPeerFactory
+from blockio_plugin.protocol.servers import BlockIOEventServer
+
+
+class BlockIOFullNode(FullNode):
+    """Runs in the networking process, in the place of ``FullNode``."""
+
+    def get_p2p_server(self) -> FullServer:
+        server = super().get_p2p_server()
+        server.peer_pool.peer_factory_class = BlockIOPeerFactory
+        return server
+
+    async def run(self) -> None:
+        # The base class waits until the node ends, so what is ours starts before.
+        self.manager.run_daemon_child_service(
+            BlockIOEventServer(self.event_bus, self.get_peer_pool())
+        )
+        if self.trinity_config.get_app_config(Eth1AppConfig).sync_mode == SYNC_NONE:
+            self.manager.run_daemon_child_service(SyncingResponder(self.event_bus))
+        await super().run()
+
+
+class BlockIOAppConfig(Eth1AppConfig):
+    """The stock configuration but for the class of the node."""
+
+    @property
+    def node_class(self) -> Type[Node[Any]]:
+        return BlockIOFullNode
