@@ -1,9 +1,10 @@
-"""What peers send, from the event bus, in one order."""
+"""What peers send, taken from the event bus in one order."""
 import asyncio
 from typing import AsyncIterator, Set
 
-from lahja import BaseEvent, EndpointAPI
+from lahja import EndpointAPI
 from p2p.abc import SessionAPI
+from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT, TO_NETWORKING_BROADCAST_CONFIG
 
 from blockio_plugin.protocol.events import (
     AvailabilityReceived,
@@ -22,3 +23,57 @@ from blockio_plugin.services.abc import (
     PeerLeft,
     RequestReceived,
 )
+
+
+class BusInbox(InboxAPI):
+    """
+    Streams of the bus are one queue per type of event; this keeps the order across types.
+
+    The queue is unbounded because each connection bounds what it passes on: adverts by rate,
+    requests by how many are unanswered, answers by what we asked for.
+    """
+
+    def __init__(self, event_bus: EndpointAPI) -> None:
+        self._event_bus = event_bus
+        self._queue: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
+
+    async def stream(self) -> AsyncIterator[PeerEvent]:
+        bus, put = self._event_bus, self._queue.put_nowait
+        subscriptions = (
+            bus.subscribe(BlockIOPeerJoined, lambda event: put(PeerJoined(event.session))),
+            bus.subscribe(BlockIOPeerLeft, lambda event: put(PeerLeft(event.session))),
+            bus.subscribe(
+                AvailabilityReceived,
+                lambda event: put(AdvertReceived(event.session, event.advert)),
+            ),
+            bus.subscribe(
+                BlocksRequested, lambda event: put(RequestReceived(event.session, event.request))
+            ),
+            bus.subscribe(
+                BlocksReceived, lambda event: put(AnswerReceived(event.session, event.answer))
+            ),
+        )
+        try:
+            await bus.wait_until_endpoint_subscribed_to(
+                NETWORKING_EVENTBUS_ENDPOINT, GetBlockIOPeersRequest
+            )
+            present = await bus.request(GetBlockIOPeersRequest(), TO_NETWORKING_BROADCAST_CONFIG)
+            connected: Set[SessionAPI] = set()
+            for session in present.sessions:
+                connected.add(session)
+                yield PeerJoined(session)
+            while True:
+                event = await self._queue.get()
+                if isinstance(event, PeerJoined):
+                    # It may have joined between our subscription and the answer above.
+                    if event.peer in connected:
+                        continue
+                    connected.add(event.peer)
+                elif event.peer not in connected:
+                    continue
+                elif isinstance(event, PeerLeft):
+                    connected.remove(event.peer)
+                yield event
+        finally:
+            for subscription in subscriptions:
+                subscription.unsubscribe()

@@ -1,0 +1,27 @@
+"""The importer as the blockio process sees it: calls go to the importing process over the bus."""
+from typing import Tuple
+
+from lahja import EndpointAPI
+
+from blockio_plugin.node.import_events import (
+    IMPORT_ENDPOINT,
+    TO_IMPORT_BROADCAST_CONFIG,
+    ImportBlocksRequest,
+)
+from blockio_plugin.services.abc import ImporterAPI, ImportResult
+
+
+class ProxyImporter(ImporterAPI):
+    """Hands blocks over. Where the other process dies, Trinity ends the node and us with it."""
+
+    def __init__(self, event_bus: EndpointAPI) -> None:
+        self._event_bus = event_bus
+
+    async def import_blocks(self, blocks: Tuple[bytes, ...], announce: bool) -> ImportResult:
+        await self._event_bus.wait_until_endpoint_subscribed_to(
+            IMPORT_ENDPOINT, ImportBlocksRequest
+        )
+        response = await self._event_bus.request(
+            ImportBlocksRequest(blocks, announce), TO_IMPORT_BROADCAST_CONFIG
+        )
+        return response.result

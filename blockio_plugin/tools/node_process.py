@@ -1,0 +1,214 @@
+"""Runs a real Trinity node as a process group of its own, watches it, and ends it for sure."""
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+import signal
+import socket
+import sys
+from typing import AsyncIterator, List, NamedTuple, Optional, Sequence, Tuple
+import uuid
+
+from eth_keys import keys
+from lahja import AsyncioEndpoint, ConnectionConfig
+
+from blockio_plugin.events import (
+    BLOCKIO_ENDPOINT,
+    TO_BLOCKIO_BROADCAST_CONFIG,
+    BlockIOStatus,
+    GetBlockIOStatusRequest,
+)
+
+BOOT_TIMEOUT = 60.0
+"""Seconds for a node to listen, most. It takes about 10 on two idle cores."""
+
+STOP_TIMEOUT = 30.0
+"""Seconds from Ctrl-C to a kill."""
+
+QUIET_FLAGS = (
+    "--disable-discovery",
+    "--disable-upnp",
+    "--disable-rpc",
+    "--disable-tx-pool",
+)
+"""A node on loopback that talks only to the nodes it is told of."""
+
+
+class NodeConfig(NamedTuple):
+    """What a node is started with."""
+
+    data_dir: Path
+    genesis: Path
+    network_id: int
+    sync_mode: str = "none"
+    view_scheme: Optional[str] = None
+    """None runs a vanilla node, without the plugin."""
+    preferred_nodes: Tuple[str, ...] = ()
+    flags: Tuple[str, ...] = QUIET_FLAGS
+
+
+class NodeFailed(Exception):
+    """The node did not come up, or ended by itself. The message has the end of its log."""
+
+
+def pick_free_port() -> int:
+    """A TCP port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("0.0.0.0", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class NodeProcess:
+    """A running node."""
+
+    def __init__(self, config: NodeConfig) -> None:
+        self.config = config
+        self.port = 0
+        self.key = keys.PrivateKey(os.urandom(32))
+        self.log_path = config.data_dir.with_name(config.data_dir.name + ".log")
+        self._process: Optional[asyncio.subprocess.Process] = None
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def run(cls, config: NodeConfig) -> AsyncIterator["NodeProcess"]:
+        """Start a node, wait until it listens, and leave no process of it behind at the end."""
+        node = cls(config)
+        try:
+            await node.start()
+            yield node
+        finally:
+            node.kill()
+            await node.wait()
+
+    def enode(self, port: Optional[int] = None) -> str:
+        """The node's address; ``port`` is that of a relay in front of it."""
+        return f"enode://{self.key.public_key.to_hex()[2:]}@127.0.0.1:{port or self.port}"
+
+    @property
+    def command(self) -> Sequence[str]:
+        """The command line."""
+        config = self.config
+        command: List[str] = [sys.executable, "-m", "trinity"]
+        command += ["--data-dir", str(config.data_dir), "--genesis", str(config.genesis)]
+        command += ["--network-id", str(config.network_id), "--sync-mode", config.sync_mode]
+        command += ["--port", str(self.port), "--nodekey", self.key.to_hex()]
+        for enode in config.preferred_nodes:
+            command += ["--preferred-node", enode]
+        if config.view_scheme is not None:
+            command += ["--enable-blockio", "--blockio-view-scheme", config.view_scheme]
+        command += config.flags
+        return command
+
+    async def start(self) -> None:
+        """Start the node on a free port and wait until it listens. May be called again after an end."""
+        self.port = pick_free_port()
+        with self.log_path.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # All of the node's processes are then one group that can be killed as such.
+                env={**os.environ, "TRINITY_SINGLE_PROCESS_GROUP": "1"},
+                start_new_session=True,
+            )
+        listening = asyncio.ensure_future(self._wait_listening())
+        ended = asyncio.ensure_future(self._process.wait())
+        try:
+            await asyncio.wait(
+                {listening, ended}, timeout=BOOT_TIMEOUT, return_when=asyncio.FIRST_COMPLETED
+            )
+            if not listening.done():
+                raise NodeFailed(f"the node did not start to listen:\n{self.log_tail()}")
+        finally:
+            listening.cancel()
+            ended.cancel()
+
+    async def _wait_listening(self) -> None:
+        while True:
+            with contextlib.suppress(ConnectionError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return
+            await asyncio.sleep(0.1)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the node's main process is alive."""
+        return self._process is not None and self._process.returncode is None
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        if self._process is not None and self.is_running:
+            self._process.send_signal(signal.SIGINT)
+
+    async def stop(self) -> float:
+        """Press Ctrl-C, wait for the end, and say how many seconds it took."""
+        loop = asyncio.get_event_loop()
+        started_at = loop.time()
+        self.interrupt()
+        try:
+            await asyncio.wait_for(self.wait(), STOP_TIMEOUT)
+        finally:
+            self.kill()
+        return loop.time() - started_at
+
+    def kill(self, sig: int = signal.SIGKILL) -> None:
+        """Kill every process of the node."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, sig)
+
+    async def wait(self) -> Optional[int]:
+        """Wait for the main process to end; its exit status."""
+        return None if self._process is None else await self._process.wait()
+
+    def processes(self) -> Tuple[int, ...]:
+        """The ids of all live processes of the node's group."""
+        if self._process is None:
+            return ()
+        group = str(self._process.pid)
+        alive = []
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                # pid (name) state ppid pgrp ...; the name may hold anything but ends with ')'.
+                fields = stat.read_text().rpartition(")")[2].split()
+                if fields[2] == group and fields[0] != "Z":
+                    alive.append(int(stat.parent.name))
+        return tuple(alive)
+
+    def log(self) -> str:
+        """All that the node has logged."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def log_tail(self, lines: int = 20) -> str:
+        """The end of the log."""
+        return "\n".join(self.log().splitlines()[-lines:])
+
+    @contextlib.asynccontextmanager
+    async def event_bus(self) -> AsyncIterator[AsyncioEndpoint]:
+        """An endpoint on the node's event bus, connected to block I/O."""
+        path = self.config.data_dir / "ipcs-eth1" / f"{BLOCKIO_ENDPOINT}.ipc"
+        # Trinity lists its endpoints only among themselves, so a stranger connects by path.
+        endpoint = AsyncioEndpoint(f"observer-{uuid.uuid4().hex[:8]}")
+        async with endpoint.run():
+            await endpoint.connect_to_endpoints(ConnectionConfig(BLOCKIO_ENDPOINT, path))
+            await endpoint.wait_until_endpoint_subscribed_to(
+                BLOCKIO_ENDPOINT, GetBlockIOStatusRequest
+            )
+            yield endpoint
+
+    async def watch(self, interval: float = 0.25) -> AsyncIterator[BlockIOStatus]:
+        """The node's status, every ``interval`` seconds, from when block I/O is up."""
+        path = self.config.data_dir / "ipcs-eth1" / f"{BLOCKIO_ENDPOINT}.ipc"
+        while not path.exists():
+            if not self.is_running:
+                raise NodeFailed(f"the node ended:\n{self.log_tail()}")
+            await asyncio.sleep(0.1)
+        async with self.event_bus() as bus:
+            while self.is_running:
+                response = await bus.request(GetBlockIOStatusRequest(), TO_BLOCKIO_BROADCAST_CONFIG)
+                yield response.status
+                await asyncio.sleep(interval)
+        raise NodeFailed(f"the node ended:\n{self.log_tail()}")
