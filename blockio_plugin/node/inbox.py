@@ -62,6 +62,7 @@ class BusInbox(InboxAPI):
             for session in present.sessions:
                 connected.add(session)
                 yield PeerJoined(session)
+            # What they advertised before we listened follows on its own, as adverts.
             while True:
                 event = await self._queue.get()
                 if isinstance(event, PeerJoined):

@@ -89,7 +89,7 @@ class NodeProcess:
     def command(self) -> Sequence[str]:
         """The command line."""
         config = self.config
-        command: List[str] = [sys.executable, "-m", "trinity"]
+        command: List[str] = [str(Path(sys.executable).with_name("trinity"))]
         command += ["--data-dir", str(config.data_dir), "--genesis", str(config.genesis)]
         command += ["--network-id", str(config.network_id), "--sync-mode", config.sync_mode]
         command += ["--port", str(self.port), "--nodekey", self.key.to_hex()]

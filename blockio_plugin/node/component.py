@@ -1,0 +1,77 @@
+"""
+The two components that Trinity loads: wiring only.
+
+Trinity imports this module for every one of its commands, so it imports little of its own, and the
+rest where it is used.
+"""
+from argparse import ArgumentParser, _SubParsersAction
+
+from lahja import EndpointAPI
+from trinity.boot_info import BootInfo
+from trinity.extensibility import AsyncioIsolatedComponent
+
+from blockio_plugin.events import BLOCKIO_ENDPOINT
+from blockio_plugin.node import cli, private
+from blockio_plugin.node.import_events import IMPORT_ENDPOINT
+
+
+class BlockIOComponent(AsyncioIsolatedComponent):
+    """Advertises, collects, plans, requests, caches and serves, in the process ``blockio``."""
+
+    name = "BlockIO"
+    endpoint_name = BLOCKIO_ENDPOINT
+
+    @classmethod
+    def configure_parser(
+        cls, arg_parser: ArgumentParser, subparser: "_SubParsersAction[ArgumentParser]"
+    ) -> None:
+        cli.add_flags(arg_parser)
+        private.check_after_parsing(arg_parser, cli.validate_flags)
+
+    @classmethod
+    def validate_cli(cls, boot_info: BootInfo) -> None:
+        is_other_command = hasattr(boot_info.args, "func")
+        if is_other_command or not boot_info.args.enable_blockio:
+            return
+        from blockio_plugin.node.preflight import check_local_chain
+        from blockio_plugin.node.full_node import BlockIOAppConfig
+
+        check_local_chain(boot_info.trinity_config, cli.get_scheme_spec(boot_info.args))
+        private.replace_app_config(boot_info.trinity_config, BlockIOAppConfig)
+
+    @property
+    def is_enabled(self) -> bool:
+        return bool(self._boot_info.args.enable_blockio)
+
+    async def do_run(self, event_bus: EndpointAPI) -> None:
+        from blockio_plugin.node.blockio_process import run_blockio
+
+        self.logger.info("%s", cli.describe_role(self._boot_info.args))
+        await run_blockio(
+            event_bus,
+            self._boot_info.trinity_config,
+            cli.get_scheme_spec(self._boot_info.args),
+            cli.drives_chain(self._boot_info.args),
+        )
+
+
+class BlockIOImportComponent(AsyncioIsolatedComponent):
+    """Verifies, executes and stores blocks, in the process ``blockio-import``."""
+
+    name = "BlockIO Import"
+    endpoint_name = IMPORT_ENDPOINT
+
+    @property
+    def is_enabled(self) -> bool:
+        # Where another syncer drives the chain it imports too.
+        args = self._boot_info.args
+        return bool(args.enable_blockio) and cli.drives_chain(args)
+
+    async def do_run(self, event_bus: EndpointAPI) -> None:
+        from blockio_plugin.node.import_process import run_import
+
+        await run_import(
+            event_bus,
+            self._boot_info.trinity_config,
+            cli.get_scheme_spec(self._boot_info.args),
+        )
