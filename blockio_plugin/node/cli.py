@@ -37,7 +37,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def get_scheme_spec(args: argparse.Namespace) -> SchemeSpec:
     """The view scheme that was asked for; flags have been validated."""
-    return parse_scheme(args.blockio_view_scheme or NumberScheme.name)
+    name = args.blockio_view_scheme
+    return parse_scheme(NumberScheme.name if name is None else name)
 
 
 def drives_chain(args: argparse.Namespace) -> bool:

@@ -1,0 +1,112 @@
+"""What runs in the process ``blockio``: the services, put together."""
+import logging
+import random
+import time
+
+from async_service import Service, background_asyncio_service
+from lahja import EndpointAPI
+from trinity.config import Eth1AppConfig, TrinityConfig
+from trinity.db.manager import DBClient
+
+from blockio_plugin.node.chain_reader import ChainReader
+from blockio_plugin.node.importer_proxy import ProxyImporter
+from blockio_plugin.node.inbox import BusInbox
+from blockio_plugin.node.status import StatusResponder
+from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
+from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.schemes import SchemeSpec, ViewScheme
+from blockio_plugin.services.advertiser import Advertiser
+from blockio_plugin.services.chain_thread import ChainThread
+from blockio_plugin.services.chain_watcher import ChainWatcher
+from blockio_plugin.services.collector import AvailabilityCollector
+from blockio_plugin.services.importer import Importer
+from blockio_plugin.services.receiver import Receiver
+from blockio_plugin.services.reporter import Reporter
+from blockio_plugin.services.scheduler import Scheduler
+from blockio_plugin.services.scorer import Scorer
+from blockio_plugin.services.server import Server
+
+
+class BlockIO(Service):
+    """
+    All of block I/O but the importing.
+
+    :param drives: whether we drive the chain; otherwise we advertise and serve
+    """
+
+    logger = logging.getLogger("blockio_plugin.node.BlockIO")
+
+    def __init__(
+        self,
+        event_bus: EndpointAPI,
+        chain: ChainThread,
+        scheme: ViewScheme,
+        drives: bool,
+    ) -> None:
+        self._event_bus = event_bus
+        self._chain = chain
+        self._scheme = scheme
+        self._drives = drives
+
+    async def run(self) -> None:
+        clock = time.monotonic
+        wire = ProxyBlockIOAPI(self._event_bus)
+        head = await self._chain.fetch_head()
+        fetch = Fetch(
+            front=Front(head.view + 1, head.hash), limits=Limits(), random=random.Random()
+        )
+        scheduler = Scheduler(fetch, wire, clock)
+        advertiser = Advertiser(wire, random.Random())
+        server = Server(self._chain, wire)
+        collector = AvailabilityCollector(fetch, self._scheme.name, self._drives, clock)
+
+        def on_import(imported: int) -> None:
+            watcher.nudge()
+            scheduler.wake()
+            reporter.count(imported)
+
+        importer = Importer(
+            fetch, ProxyImporter(self._event_bus), wire, head, on_import, clock
+        )
+
+        def on_progress() -> None:
+            scheduler.wake()
+            importer.wake()
+
+        reporter = Reporter(fetch, lambda: importer.head, clock)
+        watcher = ChainWatcher(self._chain, advertiser.update, importer.notice_head)
+        receiver = Receiver(
+            BusInbox(self._event_bus),
+            fetch,
+            self._scheme,
+            wire,
+            advertiser,
+            collector,
+            server,
+            on_progress,
+            clock,
+        )
+        status = StatusResponder(
+            self._event_bus, fetch, importer, self._scheme.name, self._drives, clock
+        )
+        services = [advertiser, server, watcher, scheduler, Scorer(fetch, clock), receiver, status]
+        if self._drives:
+            services += [importer, reporter]
+        for service in services:
+            self.manager.run_daemon_child_service(service)
+        await self.manager.wait_finished()
+
+
+async def run_blockio(
+    event_bus: EndpointAPI, trinity_config: TrinityConfig, spec: SchemeSpec, drives: bool
+) -> None:
+    """Run block I/O until the node ends."""
+    db = DBClient.connect(trinity_config.database_ipc_path)
+    with db:
+        chain_config = trinity_config.get_app_config(Eth1AppConfig).get_chain_config()
+        scheme = spec.bind(chain_config.full_chain_class(db).get_canonical_block_header_by_number(0))
+        chain = ChainThread(ChainReader(db, scheme))
+        async with background_asyncio_service(
+            BlockIO(event_bus, chain, scheme, drives)
+        ) as manager:
+            await manager.wait_finished()

@@ -1,0 +1,72 @@
+"""Answers those who ask over the bus how block I/O is doing."""
+from typing import Callable
+
+from async_service import Service
+from lahja import EndpointAPI
+
+from blockio_plugin.events import (
+    BlockIOStatus,
+    GetBlockIOStatusRequest,
+    GetBlockIOStatusResponse,
+    PeerStatus,
+)
+from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.services.importer import Importer
+
+
+class StatusResponder(Service):
+    """Puts together what the services know."""
+
+    def __init__(
+        self,
+        event_bus: EndpointAPI,
+        fetch: Fetch,
+        importer: Importer,
+        scheme_name: str,
+        drives: bool,
+        clock: Callable[[], float],
+    ) -> None:
+        self._event_bus = event_bus
+        self._fetch = fetch
+        self._importer = importer
+        self._scheme_name = scheme_name
+        self._drives = drives
+        self._clock = clock
+        self._starting_number = importer.head.number
+
+    async def run(self) -> None:
+        async for request in self._event_bus.stream(GetBlockIOStatusRequest):
+            await self._event_bus.broadcast(
+                GetBlockIOStatusResponse(self.status()), request.broadcast_config()
+            )
+
+    def status(self) -> BlockIOStatus:
+        """How it stands now."""
+        fetch = self._fetch.status(self._clock())
+        head = self._importer.head
+        return BlockIOStatus(
+            drives=self._drives,
+            scheme=self._scheme_name,
+            synced=bool(fetch.peers) and head.view + 1 >= fetch.target,
+            starting_number=self._starting_number,
+            head_number=head.number,
+            head_view=head.view,
+            head_hash=head.hash,
+            target_view=max(head.view, fetch.target - 1),
+            blocks_in_flight=fetch.blocks_in_flight,
+            blocks_cached=fetch.blocks_cached,
+            bytes_cached=fetch.bytes_cached,
+            idle_reason=fetch.idle_reason,
+            peers=tuple(
+                PeerStatus(
+                    session=peer.peer,  # type: ignore[arg-type]  # a peer of ours is a session
+                    head_view=peer.head_view,
+                    score=peer.score,
+                    blocks=peer.blocks,
+                    requests=peer.requests,
+                    timeouts=peer.timeouts,
+                    in_flight=peer.in_flight,
+                )
+                for peer in fetch.peers
+            ),
+        )

@@ -1,0 +1,81 @@
+import argparse
+from typing import Optional
+
+from eth_utils import ValidationError
+import pytest
+
+from blockio_plugin.node.cli import (
+    add_flags,
+    describe_role,
+    drives_chain,
+    get_scheme_spec,
+    validate_flags,
+)
+
+
+def parse(
+    *flags: str,
+    sync_mode: str = "none",
+    genesis: Optional[str] = None,
+    network_id: int = 1,
+) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    args = parser.parse_args(flags)
+    # Trinity's own flags.
+    args.sync_mode, args.genesis, args.network_id = sync_mode, genesis, network_id
+    return args
+
+
+def test_without_the_flag_nothing_is_asked_of_others() -> None:
+    validate_flags(parse(sync_mode="light", genesis="genesis.json"))
+
+
+def test_number_is_the_default() -> None:
+    args = parse("--enable-blockio")
+    validate_flags(args)
+    assert get_scheme_spec(args).name == "number"
+
+
+@pytest.mark.parametrize("scheme", ["number", "slot:1", "slot:30"])
+def test_schemes_that_are_fine(scheme: str) -> None:
+    args = parse("--enable-blockio", "--blockio-view-scheme", scheme)
+    validate_flags(args)
+    assert get_scheme_spec(args).name == scheme
+
+
+@pytest.mark.parametrize(
+    "scheme", ["", "slot", "slot:", "slot:0", "slot:-3", "slot:1.5", "slot:x", "height", "slot:١"]
+)
+def test_a_scheme_that_does_not_parse_is_named(scheme: str) -> None:
+    args = parse("--enable-blockio", "--blockio-view-scheme", scheme)
+    with pytest.raises(ValidationError) as refusal:
+        validate_flags(args)
+    assert "--blockio-view-scheme" in str(refusal.value)
+    assert repr(scheme) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_light_mode_is_refused() -> None:
+    with pytest.raises(ValidationError, match="--enable-blockio .* --sync-mode light"):
+        validate_flags(parse("--enable-blockio", sync_mode="light"))
+
+
+def test_a_genesis_without_its_network_id_is_refused() -> None:
+    with pytest.raises(ValidationError, match="--genesis .* --network-id"):
+        validate_flags(parse("--enable-blockio", genesis="genesis.json"))
+    validate_flags(parse("--enable-blockio", genesis="genesis.json", network_id=19763))
+
+
+def test_a_scheme_without_the_flag_is_refused() -> None:
+    with pytest.raises(ValidationError, match="slot:30 .* without --enable-blockio"):
+        validate_flags(parse("--blockio-view-scheme", "slot:30"))
+
+
+def test_the_role_follows_the_sync_mode() -> None:
+    driving = parse("--enable-blockio")
+    assert drives_chain(driving)
+    assert "drives" in describe_role(driving)
+    assisting = parse("--enable-blockio", sync_mode="full")
+    assert not drives_chain(assisting)
+    assert "assists --sync-mode full" in describe_role(assisting)
