@@ -33,10 +33,11 @@ class BlockIOComponent(AsyncioIsolatedComponent):
         is_other_command = hasattr(boot_info.args, "func")
         if is_other_command or not boot_info.args.enable_blockio:
             return
-        from blockio_plugin.node.preflight import check_local_chain
         from blockio_plugin.node.full_node import BlockIOAppConfig
+        from blockio_plugin.node.preflight import check_local_chain
 
-        check_local_chain(boot_info.trinity_config, cli.get_scheme_spec(boot_info.args))
+        with private.exit_on_refusal():
+            check_local_chain(boot_info.trinity_config, cli.get_scheme_spec(boot_info.args))
         private.replace_app_config(boot_info.trinity_config, BlockIOAppConfig)
 
     @property

@@ -7,6 +7,7 @@ from trinity.nodes.full import FullNode
 from trinity.server import FullServer
 
 from blockio_plugin.node.cli import SYNC_NONE
+from blockio_plugin.node.private import get_unsent_bytes
 from blockio_plugin.node.syncing import SyncingResponder
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.servers import BlockIOEventServer
@@ -23,7 +24,7 @@ class BlockIOFullNode(FullNode):
     async def run(self) -> None:
         # The base class waits until the node ends, so what is ours starts before.
         self.manager.run_daemon_child_service(
-            BlockIOEventServer(self.event_bus, self.get_peer_pool())
+            BlockIOEventServer(self.event_bus, self.get_peer_pool(), get_unsent_bytes)
         )
         if self.trinity_config.get_app_config(Eth1AppConfig).sync_mode == SYNC_NONE:
             self.manager.run_daemon_child_service(SyncingResponder(self.event_bus))

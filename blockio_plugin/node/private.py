@@ -5,9 +5,12 @@ Trinity 0.1.0a37 has no hook to add a sub-protocol or to check flags before the 
 made. Both are done here without patching code. A later Trinity may break this module and no other.
 """
 import argparse
-from typing import Any, Callable, Type
+import contextlib
+from typing import Any, Callable, Iterator, Type
 
 from eth_utils import ValidationError
+from p2p.abc import ConnectionAPI
+from trinity.cli_parser import parser as stock_parser
 from trinity.config import Eth1AppConfig, TrinityConfig
 
 USAGE_ERROR = 2
@@ -27,18 +30,20 @@ def check_after_parsing(
 
     def parse_and_check(*args: Any, **kwargs: Any) -> argparse.Namespace:
         namespace: argparse.Namespace = parse_args(*args, **kwargs)
-        try:
+        with exit_on_refusal():
             check(namespace)
-        except ValidationError as err:
-            parser.exit(USAGE_ERROR, f"{parser.prog}: error: {err}\n")
         return namespace
 
     setattr(parser, "parse_args", parse_and_check)
 
 
-def refuse(parser: argparse.ArgumentParser, message: str) -> None:
-    """End the process with one line and an exit status that is not 0."""
-    parser.exit(USAGE_ERROR, f"{parser.prog}: error: {message}\n")
+@contextlib.contextmanager
+def exit_on_refusal() -> Iterator[None]:
+    """Let a ``ValidationError`` inside end the process as one of the flags does."""
+    try:
+        yield
+    except ValidationError as err:
+        stock_parser.exit(USAGE_ERROR, f"{stock_parser.prog}: error: {err}\n")
 
 
 def replace_app_config(
@@ -51,3 +56,10 @@ def replace_app_config(
     """
     stock = trinity_config.get_app_config(Eth1AppConfig)
     trinity_config._app_configs[Eth1AppConfig] = app_config_type(trinity_config, stock.sync_mode)
+
+
+def get_unsent_bytes(connection: ConnectionAPI) -> int:
+    """Bytes that were sent on a connection and that the peer has not taken yet."""
+    transport = connection.get_multiplexer().get_transport()
+    size: int = transport._writer.transport.get_write_buffer_size()
+    return size

@@ -1,0 +1,59 @@
+"""What runs in the process ``blockio-import``: blocks come over the bus and go into the database."""
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+import logging
+
+from async_service import Service, background_asyncio_service
+from lahja import EndpointAPI
+from trinity.config import Eth1AppConfig, TrinityConfig
+from trinity.constants import FIRE_AND_FORGET_BROADCASTING
+from trinity.db.manager import DBClient
+from trinity.sync.common.events import NewBlockImported
+
+from blockio_plugin.node.block_importer import BlockImporter
+from blockio_plugin.node.import_events import ImportBlocksRequest, ImportBlocksResponse
+from blockio_plugin.rules.schemes import SchemeSpec
+
+
+class ImportServer(Service):
+    """Imports what it is sent, one call after another, in a thread, so that the bus goes on."""
+
+    logger = logging.getLogger("blockio_plugin.node.ImportServer")
+
+    def __init__(self, event_bus: EndpointAPI, importer: BlockImporter) -> None:
+        self._event_bus = event_bus
+        self._importer = importer
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blockio-import")
+
+    async def run(self) -> None:
+        loop = asyncio.get_event_loop()
+        async for request in self._event_bus.stream(ImportBlocksRequest):
+            try:
+                imported = await loop.run_in_executor(
+                    self._executor, self._importer.import_blocks, request.blocks
+                )
+            except Exception as err:
+                # Trinity ends the node when a component ends; this says why.
+                self.logger.error("Cannot import, so the node stops: %s", err)
+                raise
+            await self._event_bus.broadcast(
+                ImportBlocksResponse(imported.result), request.broadcast_config()
+            )
+            if request.announce and imported.new_head is not None:
+                await self._event_bus.broadcast(
+                    NewBlockImported(imported.new_head), FIRE_AND_FORGET_BROADCASTING
+                )
+
+
+async def run_import(
+    event_bus: EndpointAPI, trinity_config: TrinityConfig, spec: SchemeSpec
+) -> None:
+    """Import what is asked for until the node ends."""
+    db = DBClient.connect(trinity_config.database_ipc_path)
+    with db:
+        chain_config = trinity_config.get_app_config(Eth1AppConfig).get_chain_config()
+        chain_class = chain_config.full_chain_class
+        scheme = spec.bind(chain_class(db).get_canonical_block_header_by_number(0))
+        importer = BlockImporter(db, chain_class, scheme)
+        async with background_asyncio_service(ImportServer(event_bus, importer)) as manager:
+            await manager.wait_finished()

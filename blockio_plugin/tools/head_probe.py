@@ -1,0 +1,68 @@
+"""Looks at the canonical head of a running node, with or without the plugin, through its database."""
+import asyncio
+from pathlib import Path
+from typing import NamedTuple
+
+from eth.db.chain import ChainDB
+from eth.exceptions import CanonicalHeadNotFound
+from trinity.db.manager import DBClient
+
+POLL_INTERVAL = 0.05
+"""Seconds between two looks: a hundredth of the shortest sync that is measured."""
+
+
+class Head(NamedTuple):
+    """A canonical head."""
+
+    number: int
+    hash: bytes
+
+
+class SyncTime(NamedTuple):
+    """How long a node took from its first imported blocks to its last."""
+
+    blocks: int
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        """Blocks/s."""
+        return self.blocks / self.seconds
+
+
+class HeadProbe:
+    """Reads the head over the socket that the node's own processes use."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._path = data_dir / "ipcs-eth1" / "db.ipc"
+
+    def fetch(self) -> Head:
+        """The head now. :raise OSError: where the node does not run"""
+        db = DBClient.connect(self._path)
+        with db:
+            header = ChainDB(db).get_canonical_head()
+            return Head(header.block_number, header.hash)
+
+    async def wait_for(self, number: int, timeout: float) -> Head:
+        """Wait until the head is at least block ``number``. :raise asyncio.TimeoutError: if not"""
+
+        async def poll() -> Head:
+            while True:
+                head = self.fetch()
+                if head.number >= number:
+                    return head
+                await asyncio.sleep(POLL_INTERVAL)
+
+        return await asyncio.wait_for(poll(), timeout)
+
+    async def time_sync(self, number: int, timeout: float) -> SyncTime:
+        """Time the sync to block ``number``, from the moment that the first blocks are there."""
+        loop = asyncio.get_event_loop()
+        try:
+            first = self.fetch()
+        except CanonicalHeadNotFound:
+            first = Head(0, b"")
+        started = await self.wait_for(first.number + 1, timeout)
+        started_at = loop.time()
+        await self.wait_for(number, timeout)
+        return SyncTime(number - started.number, loop.time() - started_at)
