@@ -92,7 +92,7 @@ def read_list(data: bytes, item: Item, most: int) -> List[Item]:
 
     :raise Offence: where it is not a list, an item is malformed, or there are more than ``most``
     """
-    children = []
+    children: List[Item] = []
     for child in iterate_list(data, item):
         if len(children) == most:
             raise Offence(f"RLP list of more than {most} items")

@@ -79,4 +79,5 @@ def _refer(node: bytes) -> bytes:
 
 
 def _encode_list(payload: bytes) -> bytes:
-    return rlp.codec.length_prefix(len(payload), 0xC0) + payload
+    prefix: bytes = rlp.codec.length_prefix(len(payload), 0xC0)
+    return prefix + payload

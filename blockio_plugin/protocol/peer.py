@@ -1,0 +1,53 @@
+"""Trinity's peers with the sub-protocol in addition. ``eth`` and ``wit`` stay as they are."""
+from typing import Any, Optional, Tuple
+
+from lahja import EndpointAPI
+from p2p.abc import BehaviorAPI, ConnectionAPI, HandshakerAPI
+from p2p.disconnect import DisconnectReason
+from p2p.peer import BasePeerContext
+from trinity.protocol.eth.peer import ETHPeer, ETHPeerFactory
+
+from blockio_plugin.protocol.api import BlockIOAPI
+from blockio_plugin.protocol.handshaker import BlockIOHandshaker
+from blockio_plugin.protocol.proto import BlockIOProtocol
+
+
+class BlockIOPeer(ETHPeer):
+    """A connection to a peer that may speak the protocol."""
+
+    def __init__(
+        self,
+        connection: ConnectionAPI,
+        context: BasePeerContext,
+        event_bus: Optional[EndpointAPI] = None,
+    ) -> None:
+        super().__init__(connection, context, event_bus)
+        self.blockio_api = BlockIOAPI(self.drop)
+
+    @property
+    def speaks_blockio(self) -> bool:
+        """Whether the protocol was negotiated."""
+        return bool(self.connection.has_protocol(BlockIOProtocol))
+
+    def get_behaviors(self) -> Tuple[BehaviorAPI, ...]:
+        """Those of Trinity, and ours, which applies where the protocol was negotiated."""
+        behaviors: Tuple[BehaviorAPI, ...] = super().get_behaviors()
+        return behaviors + (self.blockio_api.as_behavior(),)
+
+    def drop(self, reason: str) -> None:
+        """End the connection as a breach of protocol, and keep off the peer for a while."""
+        self.logger.warning("Dropping %s: %s", self, reason)
+        self.disconnect_nowait(DisconnectReason.BAD_PROTOCOL)
+        # The peer runs inside the connection, so the connection is what has to end.
+        self.connection.get_manager().cancel()
+
+
+class BlockIOPeerFactory(ETHPeerFactory):
+    """Announces the protocol beside ``eth`` and ``wit``."""
+
+    peer_class = BlockIOPeer
+
+    async def get_handshakers(self) -> Tuple[HandshakerAPI[Any], ...]:
+        """Those of Trinity, and ours."""
+        handshakers: Tuple[HandshakerAPI[Any], ...] = await super().get_handshakers()
+        return handshakers + (BlockIOHandshaker(),)
