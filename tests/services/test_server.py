@@ -1,0 +1,82 @@
+import asyncio
+from typing import List
+
+from async_service import background_asyncio_service
+import pytest
+
+from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
+from blockio_plugin.services.chain_thread import ChainThread
+from blockio_plugin.services.server import Server
+from blockio_plugin.tools.memory_chain import MemoryChain
+from blockio_plugin.tools.recording_wire import RecordingWire
+
+
+@pytest.fixture
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """Real time: the chain is read in a real thread, which virtual time would not wait for."""
+    return asyncio.DefaultEventLoopPolicy()
+
+
+class AnswerCounter(RecordingWire):
+    """Says when so many answers went out."""
+
+    def __init__(self, expected: int) -> None:
+        super().__init__()
+        self._expected = expected
+        self.complete = asyncio.Event()
+
+    def send_answer(self, peer: object, answer: BlocksByView) -> None:
+        super().send_answer(peer, answer)
+        if len(self.sent) == self._expected:
+            self.complete.set()
+
+
+async def serve(requests: List[GetBlocksByView], expected: int, *peers: str) -> RecordingWire:
+    wire = AnswerCounter(expected)
+    server = Server(ChainThread(MemoryChain.of_views(range(0, 100, 5))), wire)
+    for peer in peers:
+        for request in requests:
+            server.submit(peer, request)
+    async with background_asyncio_service(server):
+        await asyncio.wait_for(wire.complete.wait(), 10)
+    return wire
+
+
+def ask(request_id: int, start: int = 0, length: int = 20) -> GetBlocksByView:
+    return GetBlocksByView(request_id, start, length, max_blocks=3)
+
+
+async def test_one_peers_requests_are_answered_in_order() -> None:
+    wire = await serve([ask(n) for n in (5, 3, 9, 1)], 4, "alice")
+    assert [sent.payload.request_id for sent in wire.sent] == [5, 3, 9, 1]
+
+
+async def test_peers_take_turns() -> None:
+    wire = await serve([ask(n) for n in range(3)], 6, "alice", "bob")
+    assert [sent.peer for sent in wire.sent] == ["alice", "bob"] * 3
+
+
+async def test_the_answer_is_that_of_the_chain() -> None:
+    wire = await serve([ask(7, start=12, length=40)], 1, "alice")
+    (sent,) = wire.sent
+    assert sent.payload.covered == (12, 30)
+    assert sent.payload.next_view == 30
+    assert len(sent.payload.blocks) == 3
+
+
+async def test_what_a_peer_that_left_asked_for_is_forgotten() -> None:
+    wire = AnswerCounter(1)
+    server = Server(ChainThread(MemoryChain.of_views(range(10))), wire)
+    server.submit("alice", ask(1))
+    server.leave("alice")
+    server.submit("bob", ask(2))
+    async with background_asyncio_service(server):
+        await asyncio.wait_for(wire.complete.wait(), 10)
+    assert [sent.peer for sent in wire.sent] == ["bob"]
+
+
+async def test_declining_covers_nothing() -> None:
+    wire = RecordingWire()
+    server = Server(ChainThread(MemoryChain.of_views(range(10))), wire)
+    server.decline("alice", ask(4, start=6))
+    assert [sent.payload for sent in wire.sent] == [BlocksByView(4, 6, 0, 0, ())]
