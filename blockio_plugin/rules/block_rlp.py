@@ -5,7 +5,7 @@ Everything that a peer could lie about without doing any work is checked here: t
 of all fields, and that the header commits to these transactions and uncles. What remains, the seal
 and the execution, is checked when the block is imported. Transactions and uncles stay bytes.
 """
-from typing import Container, List, NamedTuple, Sequence
+from typing import Container, NamedTuple, Sequence
 
 from eth_hash.auto import keccak
 
@@ -13,7 +13,7 @@ from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.messages import Offence
 from blockio_plugin.rules.rlp_items import (
     Item,
-    check_nesting,
+    iterate_list,
     read_document,
     read_fields,
     read_list,
@@ -31,9 +31,6 @@ MAX_UNCLES = 2
 
 ACCESS_LIST_TYPE = 1
 """The one type of typed transactions that py-evm 0.4 decodes (EIP-2930)."""
-
-ACCESS_LIST_DEPTH = 4
-"""Lists within lists in such a transaction: itself, access list, entry, storage keys (EIP-2930)."""
 
 _ANY = range(2 ** 32)
 _WORD = range(33)
@@ -71,17 +68,27 @@ _HEADER = (
 )
 _PARENT, _UNCLES_HASH, _ROOT, _NUMBER, _TIMESTAMP, _EXTRA_DATA = 0, 1, 4, 8, 11, 12
 
-_LEGACY_TRANSACTION = (
+_MESSAGE = (
     _Field("nonce", _WORD, is_integer=True),
     _Field("gas price", _WORD, is_integer=True),
     _Field("gas", _WORD, is_integer=True),
     _Field("recipient", {0, 20}),
     _Field("value", _WORD, is_integer=True),
     _Field("data", _ANY),
+)
+_SIGNATURE = (
     _Field("v", _WORD, is_integer=True),
     _Field("r", _WORD, is_integer=True),
     _Field("s", _WORD, is_integer=True),
 )
+_LEGACY_TRANSACTION = _MESSAGE + _SIGNATURE
+# But for the access list, which is a list between data and v (EIP-2930).
+_ACCESS_LIST_TRANSACTION = (
+    _Field("chain id", _WORD, is_integer=True),
+) + _LEGACY_TRANSACTION
+_ACCESS_LIST = 7
+_ACCOUNT = (_Field("account", {20}),)
+_STORAGE_KEY = (_Field("storage key", {32}),)
 
 
 class _HeaderFields(NamedTuple):
@@ -100,7 +107,8 @@ def decode_block(rlp: bytes, scheme: ViewScheme) -> Block:
     """
     document = read_document(rlp)
     header, transactions, uncles = read_fields(rlp, document, 3)
-    fields = _check_fields(rlp, header, _HEADER, "header")
+    fields = read_fields(rlp, header, len(_HEADER))
+    _check_fields(rlp, fields, _HEADER)
     _check_transactions(rlp, transactions, _payload(rlp, fields[_ROOT]))
     _check_uncles(rlp, transactions.stop, uncles, _payload(rlp, fields[_UNCLES_HASH]))
     number = read_uint(rlp, fields[_NUMBER], 8)
@@ -120,16 +128,14 @@ def _payload(rlp: bytes, item: Item) -> bytes:
     return rlp[item.start:item.stop]
 
 
-def _check_fields(rlp: bytes, item: Item, fields: Sequence[_Field], what: str) -> List[Item]:
-    items = read_fields(rlp, item, len(fields))
+def _check_fields(rlp: bytes, items: Sequence[Item], fields: Sequence[_Field]) -> None:
     for (is_list, start, stop), (name, sizes, is_integer) in zip(items, fields):
         if is_list:
-            raise Offence(f"{what}: the {name} is a list")
+            raise Offence(f"the {name} is a list")
         if stop - start not in sizes:
-            raise Offence(f"{what}: the {name} has {stop - start} bytes")
+            raise Offence(f"the {name} has {stop - start} bytes")
         if is_integer and start < stop and rlp[start] == 0:
-            raise Offence(f"{what}: the {name} has leading zeros")
-    return items
+            raise Offence(f"the {name} has leading zeros")
 
 
 def _check_transactions(rlp: bytes, transactions: Item, root: bytes) -> None:
@@ -137,7 +143,8 @@ def _check_transactions(rlp: bytes, transactions: Item, root: bytes) -> None:
     position = transactions.start
     for item in read_list(rlp, transactions, MAX_TRANSACTIONS):
         if item.is_list:
-            _check_fields(rlp, item, _LEGACY_TRANSACTION, "transaction")
+            fields = read_fields(rlp, item, len(_LEGACY_TRANSACTION))
+            _check_fields(rlp, fields, _LEGACY_TRANSACTION)
             encoded.append(rlp[position:item.stop])
         else:
             transaction = _payload(rlp, item)
@@ -149,18 +156,26 @@ def _check_transactions(rlp: bytes, transactions: Item, root: bytes) -> None:
 
 
 def _check_typed(transaction: bytes) -> None:
-    """py-evm decodes the inside by recursion, so what it will decode must not nest too deep."""
+    """py-evm decodes the inside by recursion, so what it will decode has to have its shape."""
     if not transaction:
         raise Offence("empty transaction")
-    if transaction[0] == ACCESS_LIST_TYPE:
-        inside = transaction[1:]
-        check_nesting(inside, read_document(inside), ACCESS_LIST_DEPTH)
+    if transaction[0] != ACCESS_LIST_TYPE:
+        return
+    inside = transaction[1:]
+    fields = read_fields(inside, read_document(inside), len(_ACCESS_LIST_TRANSACTION) + 1)
+    access_list = fields.pop(_ACCESS_LIST)
+    _check_fields(inside, fields, _ACCESS_LIST_TRANSACTION)
+    for entry in iterate_list(inside, access_list):
+        account, storage_keys = read_fields(inside, entry, 2)
+        _check_fields(inside, (account,), _ACCOUNT)
+        for storage_key in iterate_list(inside, storage_keys):
+            _check_fields(inside, (storage_key,), _STORAGE_KEY)
 
 
 def _check_uncles(rlp: bytes, begin: int, uncles: Item, uncles_hash: bytes) -> None:
     """``begin`` is where the list itself begins, before its prefix."""
     for uncle in read_list(rlp, uncles, MAX_UNCLES):
-        _check_fields(rlp, uncle, _HEADER, "uncle")
+        _check_fields(rlp, read_fields(rlp, uncle, len(_HEADER)), _HEADER)
     encoded = rlp[begin:uncles.stop]
     computed = _NO_UNCLES_HASH if encoded == _NO_UNCLES else keccak(encoded)
     if computed != uncles_hash:

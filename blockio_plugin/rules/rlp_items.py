@@ -136,28 +136,3 @@ def read_uint(data: bytes, item: Item, size: int) -> int:
     if item.size and data[item.start] == 0:
         raise Offence("integer with leading zeros")
     return int.from_bytes(data[item.start:item.stop], "big")
-
-
-def check_nesting(data: bytes, item: Item, depth: int) -> None:
-    """
-    Walk everything inside ``item``, without recursion, to where lists are ``depth`` deep.
-
-    :raise Offence: where an item inside is malformed, or lists nest deeper
-    """
-    if not item.is_list:
-        return
-    # Where the lists that are open end; the walk itself only ever steps forward.
-    ends = [item.stop]
-    position = item.start
-    while ends:
-        if position == ends[-1]:
-            ends.pop()
-            continue
-        child = read_item(data, position, ends[-1])
-        if child.is_list:
-            if len(ends) == depth:
-                raise Offence(f"RLP lists nest more than {depth} deep")
-            ends.append(child.stop)
-            position = child.start
-        else:
-            position = child.stop
