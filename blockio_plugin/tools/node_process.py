@@ -6,7 +6,7 @@ from pathlib import Path
 import signal
 import socket
 import sys
-from typing import AsyncIterator, List, NamedTuple, Optional, Sequence, Tuple
+from typing import AsyncIterator, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 import uuid
 
 from eth_keys import keys
@@ -212,3 +212,22 @@ class NodeProcess:
                 yield response.status
                 await asyncio.sleep(interval)
         raise NodeFailed(f"the node ended:\n{self.log_tail()}")
+
+
+async def start_nodes(
+    stack: contextlib.AsyncExitStack, configs: Iterable[NodeConfig]
+) -> List[NodeProcess]:
+    """
+    Start nodes side by side; ``stack`` ends them.
+
+    :raise NodeFailed: one of them did not come up
+    """
+    nodes = await asyncio.gather(
+        *(stack.enter_async_context(NodeProcess.run(config)) for config in configs),
+        # All have to be on the stack before an error is told, so that all are ended.
+        return_exceptions=True,
+    )
+    for node in nodes:
+        if isinstance(node, BaseException):
+            raise node
+    return list(nodes)

@@ -1,0 +1,55 @@
+"""A mined chain, and directories whose paths are short enough for the sockets in them."""
+import os
+from pathlib import Path
+import shutil
+import tempfile
+from typing import Iterator, NamedTuple
+
+import pytest
+
+from blockio_plugin.tools.chain_builder import Recipe, build_data_dir, read_recipe
+from blockio_plugin.tools.node_process import NodeConfig
+
+ROOT = Path(__file__).parent.parent.parent
+
+class MinedChain(NamedTuple):
+    """A chain that a node can start on a copy of."""
+
+    recipe: Recipe
+    data_dir: Path
+    head_hash: bytes
+
+    def configure(self, directory: Path, holds_chain: bool, *enodes: str) -> NodeConfig:
+        """A plugin node in ``directory``, with the whole chain or with nothing."""
+        if holds_chain:
+            shutil.copytree(self.data_dir, directory)
+        return NodeConfig(
+            data_dir=directory,
+            genesis=self.recipe.genesis,
+            network_id=self.recipe.network_id,
+            view_scheme=self.recipe.scheme,
+            preferred_nodes=enodes,
+        )
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="bio-") as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="session")
+def mined() -> Iterator[MinedChain]:
+    recipe = read_recipe(ROOT / "fixtures" / "demo" / "chain.toml")._replace(blocks=400)
+    with tempfile.TemporaryDirectory(prefix="bio-") as path:
+        data_dir = Path(path) / "mined"
+        yield MinedChain(recipe, data_dir, build_data_dir(recipe, data_dir))
+
+
+@pytest.fixture(scope="session")
+def chains() -> Path:
+    """Real chains of other clients, which are not part of the repository."""
+    path = Path(os.environ.get("BLOCKIO_CHAINS", ROOT.parent / "shared" / "chains"))
+    if not path.exists():
+        pytest.skip(f"no chains of other clients in {path}; BLOCKIO_CHAINS names another place")
+    return path
