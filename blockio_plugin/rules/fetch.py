@@ -1,0 +1,534 @@
+"""
+A fetch: every block from a front up to a target, from whoever covers it, in order.
+
+Sans-I/O: what happens comes in by method calls with the time in seconds, what to do comes out as
+values. The scheduler service drives it against real peers, the simulator against modelled ones.
+"""
+from random import Random
+from typing import List, NamedTuple, Optional, Sequence, Tuple
+
+from blockio_plugin.rules.availability import Partition
+from blockio_plugin.rules.block_cache import BlockCache
+from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.density import Density
+from blockio_plugin.rules.ledger import Ledger
+from blockio_plugin.rules.links import Links
+from blockio_plugin.rules.peer_book import PeerBook
+from blockio_plugin.rules.planner import Demand, Proposal, plan
+from blockio_plugin.rules.ranking import Ranking, rank_segments
+from blockio_plugin.rules.requests import OpenRequest, PeerID, Request
+from blockio_plugin.rules.scoring import UNKNOWN_SECONDS_PER_BLOCK
+from blockio_plugin.rules.status import MAX_UNSERVICEABLE, FetchStatus, OpenViews, PeerStatus
+from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange, ViewRanges
+
+DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
+"""Bytes of blocks that a cache holds, by default."""
+
+DEFAULT_OPEN_REQUESTS = 1024
+"""Open requests of all peers together, by default."""
+
+FIRST_BLOCK_BYTES = 4096
+"""Bytes that a block is taken to have before any arrived."""
+
+SIZE_DECAY = 0.9
+"""Weight that the mean size of blocks keeps when the next answer comes in."""
+
+RANKING_TIME = 0.1
+"""Seconds after which the ranking of segments is done anew."""
+
+IDLE_TIME = 0.05
+"""Seconds after which to plan again while a peer has nothing to do and others are waited for."""
+
+STALL_TIME = 1.0
+"""Seconds between two looks at a front that does not move."""
+
+LATE_TIME = 1.0
+"""Seconds by which an answer is late at least, past the peer's own estimate."""
+
+UNKNOWN_LATE_TIME = 4.0
+"""Seconds after which the answer of a peer that was never measured is late."""
+
+MAX_LATE_TIME = 30.0
+"""Seconds after which an answer is late, however late the others are too."""
+
+FRONT_BLOCKS = 64
+"""Blocks that may be asked for in spite of a full cache: those that import waits for."""
+
+
+class Limits(NamedTuple):
+    """
+    Bounds of a fetch: bytes of cached blocks; views past the front that may be asked for or held
+    (0: no bound); open requests.
+    """
+
+    cache_bytes: int = DEFAULT_CACHE_BYTES
+    window: int = 0
+    open_requests: int = DEFAULT_OPEN_REQUESTS
+
+
+class Front(NamedTuple):
+    """The lowest unresolved view, and the hash of the highest linked block below it."""
+
+    view: int
+    hash: bytes
+
+
+class Receipt(NamedTuple):
+    """What an answer brought: new blocks, how many we had, and whether it had timed out."""
+
+    fresh: Tuple[Block, ...]
+    duplicates: int
+    is_late: bool
+
+
+class Fetch:
+    """Wants the views ``[front, target)``, asks for them, and hands the blocks out in order."""
+
+    def __init__(
+        self, *, front: Front, limits: Limits, random: Random, peers: Optional[PeerBook] = None
+    ) -> None:
+        self._limits = limits
+        self._random = random
+        self._peers = PeerBook() if peers is None else peers
+        self._clock_index = random.randrange(2 ** 16)
+        self._block_bytes = float(FIRST_BLOCK_BYTES)
+        self._density = Density()
+        self._begin(front)
+
+    def _begin(self, front: Front) -> None:
+        self._front = front
+        self._ledger = Ledger(front.view)
+        self._cache = BlockCache(front.view, front.hash)
+        self._links = Links(self._ledger, self._cache, self._peers)
+        self._links.front_hash = front.hash
+        self._ranking: Optional[Ranking] = None
+        self._ranked_at = 0.0
+        self._ranked_returns = -1
+        self._is_idle = False
+        self._looked_at = 0.0
+        self._contested: Optional[int] = None
+        self._partition: Optional[Partition] = None
+        self._partition_version = -1
+        self._partition_top = -1
+
+    def join(self, peer: PeerID, now: float) -> None:
+        """A peer connected."""
+        self._peers.join(peer)
+
+    def leave(self, peer: PeerID, now: float) -> Tuple[Request, ...]:
+        """A peer is gone: what was open of it, now wanted again, is returned."""
+        lost = self._peers.leave(peer)
+        for entry in lost:
+            self._return_views(entry)
+        return tuple(entry.request for entry in lost)
+
+    def advertise(self, peer: PeerID, head_view: int, ranges: ViewRanges, now: float) -> None:
+        """A peer advertised; the newer advert takes the place of the older."""
+        self._peers.availability.advertise(peer, head_view, ranges)
+        if self._contested is not None:
+            # It may know the branch that our front is on, or the one that it is not on.
+            self._ledger.reopen(ViewRange(self._front.view, self._contested))
+            self._contested = None
+
+    def set_target(self, stop: int) -> None:
+        """Want every view from the front up to, without, ``stop``."""
+        self._ledger.set_target(min(stop, VIEW_LIMIT))
+
+    # Asking
+
+    def plan(self, now: float) -> Tuple[Request, ...]:
+        """Decide what to ask of whom, and count it as asked."""
+        ledger, tracker = self._ledger, self._peers.tracker
+        self._is_idle = False
+        ledger.extend()
+        if len(tracker) >= self._limits.open_requests or not (ledger.wanted or len(tracker)):
+            return ()
+        demand = self._demand(now)
+        self._clock_index += 1
+        planned = plan(
+            demand,
+            self._peers.availability,
+            tracker,
+            self._peers.scores,
+            self._clock_index,
+            now,
+        )
+        self._is_idle = planned.is_idle and len(tracker) > 0
+        return tuple(self._issue(proposal, now) for proposal in planned.proposals)
+
+    def _demand(self, now: float) -> Demand:
+        ledger = self._ledger
+        density = self._density.value
+        room = (
+            self._limits.cache_bytes - self._cache.bytes
+        ) / self._block_bytes - self._peers.tracker.blocks
+        stop = ledger.horizon
+        if self._limits.window:
+            stop = min(stop, self._front.view + self._limits.window)
+        lowest = ledger.lowest_open()
+        if lowest is not None:
+            # Blocks further up would fill the cache before those that import waits for are here.
+            stop = min(stop, lowest + int(self._limits.cache_bytes / self._block_bytes / density))
+        if room < 1:
+            room = self._room_at_front()
+            above = self._cache.held.next_at(self._cache.tip[0] + 1)
+            stop = stop if above is None else min(stop, above)
+        table = self._peers.availability
+        partition, ranking = self._partition, self._ranking
+        if (
+            partition is None
+            or self._partition_version != table.version
+            or (partition.views.stop < ledger.horizon and partition.views.start < ledger.front)
+            or self._partition_top != ledger.horizon
+        ):
+            partition = table.partition(ViewRange(ledger.front, ledger.horizon))
+            self._partition, self._partition_version = partition, table.version
+            self._partition_top = ledger.horizon
+            ranking = None
+        if (
+            ranking is None
+            or now - self._ranked_at >= RANKING_TIME
+            or self._ranked_returns != ledger.returns
+        ):
+            ranking = rank_segments(partition, ledger.wanted, self._peers.scores, density)
+            self._ranking, self._ranked_at = ranking, now
+            self._ranked_returns = ledger.returns
+        return Demand(ledger.wanted, partition, ranking, stop, density, room)
+
+    def _room_at_front(self) -> float:
+        """Blocks to ask for in spite of a full cache: none while import has something to do."""
+        if self._cache.handed_out or self._cache.has_ready:
+            return 0.0
+        return max(0.0, FRONT_BLOCKS - self._peers.tracker.blocks)
+
+    def _issue(self, proposal: Proposal, now: float) -> Request:
+        peer, views = proposal.peer, proposal.views
+        score, queue = self._peers.scores[peer], self._peers.tracker.queue(peer)
+        if score.known:
+            expected = score.round_trip + score.overhead * len(queue.unanswered)
+            expected += score.service_time(queue.blocks + proposal.blocks)
+            deadline = now + expected + max(LATE_TIME, expected)
+        else:
+            deadline = now + UNKNOWN_LATE_TIME
+        entry = self._peers.tracker.issue(
+            peer,
+            views,
+            proposal.max_blocks,
+            proposal.blocks,
+            proposal.copy_of is not None,
+            now,
+            deadline,
+        )
+        if proposal.copy_of is not None:
+            proposal.copy_of.copied_to = views.stop
+        self._ledger.take(views)
+        return entry.request
+
+    def undelivered(self, request_id: int, now: float) -> None:
+        """A request could not be sent: its views are wanted again, and nobody is to blame."""
+        entry = self._peers.tracker.find(request_id)
+        if entry is not None:
+            self._peers.tracker.close(entry)
+            self._return_views(entry)
+            self._peers.scores[entry.request.peer].undelivered(now)
+
+    def _return_views(self, entry: OpenRequest) -> None:
+        self._land(entry)
+        self._ledger.want_again(entry.request.views)
+
+    def _land(self, entry: OpenRequest) -> None:
+        tracker = self._peers.tracker
+        views = entry.request.views
+        others: List[OpenRequest] = tracker.overlapping(views) if self._is_shared(entry) else []
+        self._ledger.land(views, [other.request.views for other in others])
+
+    def _is_shared(self, entry: OpenRequest) -> bool:
+        return entry.is_copy or self._peers.tracker.copies > 0
+
+    # Receiving
+
+    def receive(
+        self,
+        peer: PeerID,
+        request_id: int,
+        covered: ViewRange,
+        next_view: int,
+        blocks: Sequence[Block],
+        now: float,
+    ) -> Receipt:
+        """
+        Take the answer to a request; ``check_answer`` has passed it. ``covered`` empty: declined.
+
+        :raise Offence: where this peer was not asked, or answered already
+        """
+        tracker, ledger = self._peers.tracker, self._ledger
+        entry = tracker.get(peer, request_id)
+        asked = entry.request.views
+        tracker.close(entry)
+        if not entry.is_late:
+            self._land(entry)
+        score = self._peers.scores[peer]
+        if covered.length <= 0:
+            score.declined(now)
+            self._peers.availability.exclude(peer, asked, score.paused_until + LATE_TIME)
+            ledger.want_again(asked)
+            return Receipt((), 0, entry.is_late)
+        self._density.seen(covered.length, len(blocks))
+        hinted = covered.stop < next_view
+        if blocks:
+            score.supplied(entry.request.issued_at, entry.queued, len(blocks), now)
+        else:
+            score.answered_empty(hinted, now)
+        ledger.answer(covered)
+        if covered.stop < asked.stop:
+            if len(blocks) < entry.request.max_blocks:
+                score.cut_short(len(blocks))
+            if not entry.is_late:
+                ledger.want_again(ViewRange(covered.stop, asked.stop))
+        else:
+            score.not_cut_short()
+        stop = covered.stop
+        if hinted and not score.faults:
+            covering = self._peers.availability.covering(peer, covered.stop - 1)
+            if covering is not None and next_view <= covering.stop:
+                # It covers what lies before its next block, so it calls that empty too.
+                stop = min(next_view, ledger.target)
+                ledger.skip_to(covered.stop, stop)
+        fresh = self._keep(peer, blocks)
+        self._links.answered(peer, covered, stop, blocks, now)
+        return Receipt(tuple(fresh), len(blocks) - len(fresh), entry.is_late)
+
+    def _keep(self, peer: PeerID, blocks: Sequence[Block]) -> List[Block]:
+        if not blocks:
+            return []
+        cache, ledger = self._cache, self._ledger
+        fresh = cache.select_fresh(blocks)
+        if fresh and (fresh[0].view < ledger.front or fresh[-1].view >= ledger.horizon):
+            fresh = [block for block in fresh if ledger.front <= block.view < ledger.horizon]
+        size = cache.bytes
+        cache.add(fresh, peer)
+        if fresh:
+            mean = (cache.bytes - size) / len(fresh)
+            self._block_bytes = max(
+                1.0, self._block_bytes * SIZE_DECAY + mean * (1 - SIZE_DECAY)
+            )
+        if len(fresh) < len(blocks):
+            for block in blocks:
+                if cache.is_rejected(block.hash) and block.view not in cache:
+                    view = ViewRange(block.view, block.view + 1)
+                    self._peers.availability.exclude(peer, view, float("inf"))
+                    ledger.reopen(view)
+        while cache.bytes > self._limits.cache_bytes and len(cache) > 1:
+            highest = cache.highest()
+            if highest is None or highest <= cache.tip[0]:
+                break
+            cache.remove(highest)
+            ledger.reopen(ViewRange(highest, highest + 1))
+        return fresh
+
+    # Time
+
+    def expire(self, now: float) -> Tuple[Request, ...]:
+        """Give up on requests that are late; look after a front that does not move."""
+        late: List[Request] = []
+        overdue = [
+            entry for entry in self._peers.tracker.open_requests() if entry.deadline <= now
+        ]
+        for entry in overdue:
+            if entry.is_late:
+                continue
+            if self._are_all_late(entry, now):
+                entry.deadline = now + LATE_TIME
+                continue
+            peer = entry.request.peer
+            self._peers.scores[peer].timed_out(now)
+            # It answers in order: what it was asked after this will not come either.
+            for behind in list(self._peers.tracker.queue(peer).unanswered.values()):
+                if not behind.is_late:
+                    self._peers.tracker.mark_late(behind)
+                    self._return_views(behind)
+                    late.append(behind.request)
+        if now - self._looked_at >= STALL_TIME:
+            self._looked_at = now
+            self._contested = self._links.doubt_front(now)
+            if not self._ledger.wanted and not len(self._peers.tracker):
+                self._links.recheck_tail(now)
+        return tuple(late)
+
+    def _are_all_late(self, entry: OpenRequest, now: float) -> bool:
+        """Whether most peers are late by about as much: then our own link is slow, or the world."""
+        if now - entry.request.issued_at > MAX_LATE_TIME:
+            return False
+        delays: List[float] = []
+        for peer in self._peers:
+            queue, score = self._peers.tracker.queue(peer), self._peers.scores[peer]
+            if peer == entry.request.peer or not queue.unanswered or not score.known:
+                continue
+            first = next(iter(queue.unanswered.values()))
+            expected = score.round_trip + score.service_time(first.blocks)
+            waited = now - max(first.request.issued_at, score.last_arrival)
+            delays.append(waited / expected)
+        if not delays:
+            return False
+        score = self._peers.scores[entry.request.peer]
+        own = (now - max(entry.request.issued_at, score.last_arrival)) / max(
+            score.round_trip + score.service_time(entry.blocks), UNKNOWN_SECONDS_PER_BLOCK
+        )
+        return sorted(delays)[len(delays) // 2] * 2 > own
+
+    def wake_at(self, now: float) -> Optional[float]:
+        """When to call ``expire`` and ``plan`` again at the latest; None: only when asked to."""
+        times = [entry.deadline for entry in self._peers.tracker.open_requests()]
+        if self._is_idle:
+            times.append(now + IDLE_TIME)
+        if self._ledger.front < self._ledger.target:
+            times.append(max(self._looked_at + STALL_TIME, now + IDLE_TIME))
+            if self._ledger.wanted:
+                times.extend(
+                    score.paused_until
+                    for score in self._peers.scores.values()
+                    if score.paused_until > now
+                )
+        return min(times) if times else None
+
+    # Handing out
+
+    def ready(self, max_blocks: int, max_bytes: int) -> Tuple[Block, ...]:
+        """Blocks that link in order from the front, not handed out yet, within both bounds."""
+        return self._cache.take_ready(max_blocks, max_bytes)
+
+    def confirm(self, view: int) -> None:
+        """Everything up to and with the handed-out block at ``view`` is imported."""
+        last = self._cache.confirm(view)
+        if last is not None:
+            self._advance(Front(last.view + 1, last.hash))
+
+    def _advance(self, front: Front) -> None:
+        self._front = front
+        self._ledger.advance(front.view)
+        self._links.advance(front.view, front.hash)
+
+    def reject(self, block_hash: bytes, now: float) -> Tuple[PeerID, ...]:
+        """
+        The importer refused a block: it and what follows it is dropped and wanted again, and its
+        hash is never taken again. Returns the peers that sent it.
+        """
+        self._cache.remember_rejected(block_hash)
+        block = self._cache.find_handed_out(block_hash)
+        if block is None:
+            return ()
+        sender = self._cache.supplier(block.view)
+        following = self._cache.descendants(block)
+        self._cache.take_back(block)
+        for dropped in following:
+            self._cache.remove(dropped.view)
+        self._cache.adopt_sibling(block.parent_hash)
+        self._ledger.reopen(ViewRange(block.view, following[-1].view + 1))
+        for held in self._cache.held.runs(block.view, following[-1].view + 1):
+            self._ledger.answer(held)
+        if sender not in self._peers:
+            return ()
+        self._peers.scores[sender].disproved(now)
+        view = ViewRange(block.view, block.view + 1)
+        self._peers.availability.exclude(sender, view, float("inf"))
+        return (sender,)
+
+    def rewind(self, front: Front, now: float) -> None:
+        """Start over from another front; cached blocks above it stay, what was handed out goes."""
+        target, kept = self._ledger.target, self._cache
+        open_requests = list(self._peers.tracker.open_requests())
+        kept.restart(front.view, front.hash)
+        self._begin(front)
+        self._adopt(kept)
+        self._ledger.set_target(target)
+        self._ledger.adopt_answers(kept.held)
+        for entry in open_requests:
+            start, stop = self._ledger.clip(entry.request.views)
+            if start < stop:
+                self._ledger.take(ViewRange(start, stop))
+
+    def _adopt(self, cache: BlockCache) -> None:
+        self._cache = cache
+        self._links = Links(self._ledger, cache, self._peers)
+        self._links.front_hash = self._front.hash
+
+    # Telling
+
+    def status(self, now: float) -> FetchStatus:
+        """What is going on; not for the path of planning."""
+        tracker = self._peers.tracker
+        peers = tuple(
+            PeerStatus(
+                peer,
+                score.value if score.known else None,
+                score.blocks,
+                len(tracker.queue(peer).unanswered) - tracker.queue(peer).late,
+                tracker.queue(peer).late,
+                score.faults,
+            )
+            for peer, score in self._peers.scores.items()
+        )
+        return FetchStatus(
+            self._front.view,
+            self._ledger.target,
+            len(self._cache),
+            self._cache.bytes,
+            self._cache.handed_out,
+            len(tracker),
+            round(tracker.blocks),
+            peers,
+            self._unserviceable(),
+            self._idle_reason(now),
+        )
+
+    def _unserviceable(self) -> ViewRanges:
+        ledger = self._ledger
+        missing: List[ViewRange] = []
+        partition = self._peers.availability.partition(ViewRange(ledger.front, ledger.horizon))
+        for segment in partition.segments:
+            if not segment.holders:
+                left = MAX_UNSERVICEABLE - len(missing)
+                missing.extend(ledger.wanted.first_runs(segment.start, segment.stop, left))
+            if len(missing) >= MAX_UNSERVICEABLE:
+                break
+        return tuple(missing)
+
+    def _idle_reason(self, now: float) -> Optional[str]:
+        ledger = self._ledger
+        if ledger.front >= ledger.target:
+            return None
+        if self._cache.handed_out or self._cache.has_ready:
+            full = self._cache.bytes >= self._limits.cache_bytes
+            return "cache full, waiting for import" if full else None
+        if not len(self._peers):
+            return "no peers"
+        lowest = ledger.lowest_open()
+        if lowest is None:
+            return f"views {ViewRange(ledger.front, ledger.target)} were answered empty, unproven"
+        waited_for = self._waited_for(lowest, now)
+        if waited_for is not None:
+            return str(waited_for)
+        if self._contested is not None:
+            return (
+                f"the block at view {self._contested} does not follow ours below view "
+                f"{ledger.front}, and nobody has another: is our chain on another branch?"
+            )
+        table = self._peers.availability
+        if all(table.covering(peer, lowest) is None for peer in self._peers):
+            return f"no peer covers view {lowest}"
+        if not any(table.may_ask(peer, lowest, now) for peer in self._peers):
+            return f"every peer that covers view {lowest} was asked and found wrong about it"
+        return f"every peer that covers view {lowest} is slow or declines; waiting to ask again"
+
+    def _waited_for(self, lowest: int, now: float) -> Optional[OpenViews]:
+        entries = [
+            entry
+            for entry in self._peers.tracker.open_requests()
+            if lowest in entry.request.views
+        ]
+        if not entries:
+            return None
+        first = min(entries, key=lambda entry: entry.request.issued_at)
+        views = first.request.views
+        views = ViewRange(max(views.start, self._front.view), views.stop)
+        return OpenViews(views, len(entries), now - first.request.issued_at)

@@ -1,0 +1,218 @@
+"""
+Proof by links: what is empty, who was wrong about it, and what to ask again.
+
+A gap between two neighbouring blocks of the cache is settled once every view in it was answered
+for. If the upper block names the lower one as its parent, the gap is proven empty. If not,
+something is hidden in it, or one of the two is of another branch:
+
+- those who claimed the gap to be empty are not asked for it again, and its views are wanted again;
+- whoever claimed a view to be empty at which a block turns up that links is to blame;
+- when nobody is left to ask, and the gap starts at the front, the block above the gap is doubted:
+  it is asked of others than its sender. If all who cover it agree on it, the chain was reorganised.
+"""
+from math import inf
+from typing import List, Optional, Sequence, Set, Tuple
+
+from blockio_plugin.rules.block_cache import BlockCache
+from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.claims import ClaimBook
+from blockio_plugin.rules.ledger import Ledger
+from blockio_plugin.rules.peer_book import PeerBook
+from blockio_plugin.rules.requests import PeerID
+from blockio_plugin.rules.view_set import ViewSet
+from blockio_plugin.rules.views import ViewRange
+
+MAX_FOREIGN = 8
+"""Blocks in a row that are taken for another branch's when their neighbours link past them."""
+
+
+class Links:
+    """Settles gaps over one ledger and its cache."""
+
+    def __init__(self, ledger: Ledger, cache: BlockCache, peers: PeerBook) -> None:
+        self._ledger = ledger
+        self._cache = cache
+        self._peers = peers
+        self.claims = ClaimBook()
+        self.disputed = ViewSet(ledger.front)
+        """Views claimed empty between two blocks that do not link."""
+        self.front_hash = b""
+        """The hash of the block below the front."""
+
+    def answered(
+        self, peer: PeerID, covered: ViewRange, stop: int, blocks: Sequence[Block], now: float
+    ) -> None:
+        """
+        ``peer`` answered for ``covered``, claimed what follows up to ``stop`` to be empty, and its
+        ``blocks`` are in the cache as far as there was place for them.
+        """
+        claimed = ViewRange(covered.start, stop)
+        if claimed.length > len(blocks):
+            self._note_claims(peer, claimed, blocks, now)
+        if self.disputed:
+            self._blame(peer, blocks, now)
+        if blocks:
+            self.settle_below(blocks[0].view)
+            self.settle_above(blocks[-1].view)
+        else:
+            self.settle_above(covered.start - 1)
+
+    def _note_claims(
+        self, peer: PeerID, claimed: ViewRange, blocks: Sequence[Block], now: float
+    ) -> None:
+        start = claimed.start
+        for lower, upper in zip(blocks, blocks[1:]):
+            if upper.parent_hash != lower.hash and upper.view - lower.view > 1:
+                # Its own blocks disprove it, at once.
+                hidden = ViewRange(lower.view + 1, upper.view)
+                self._peers.availability.exclude(peer, hidden, inf)
+                self._reopen(hidden)
+                self.claims.add(ViewRange(start, hidden.start), peer)
+                self.disputed.add(*hidden)
+                start = hidden.stop
+        if start > claimed.start:
+            self._peers.scores[peer].disproved(now)
+        self.claims.add(ViewRange(start, claimed.stop), peer)
+
+    def _reopen(self, views: ViewRange) -> None:
+        self._ledger.reopen(views)
+        for held in self._cache.held.runs(*views):
+            self._ledger.answer(held)
+
+    def _blame(self, supplier: PeerID, blocks: Sequence[Block], now: float) -> None:
+        liars: Set[PeerID] = set()
+        order: List[PeerID] = []
+        for block in blocks:
+            if block.view not in self.disputed or not self._is_linked(block):
+                continue
+            self.disputed.remove(block.view, block.view + 1)
+            for liar in self.claims.deniers(block.view):
+                if liar != supplier and liar not in liars:
+                    liars.add(liar)
+                    order.append(liar)
+        for liar in order:
+            if liar in self._peers:
+                self._peers.scores[liar].disproved(now)
+
+    def _is_linked(self, block: Block) -> bool:
+        above = self._cache.held.next_at(block.view + 1)
+        upper = None if above is None else self._cache.get(above)
+        if upper is not None and upper.parent_hash == block.hash:
+            return True
+        return self._below(block.view)[1] == block.parent_hash
+
+    def _below(self, view: int) -> Tuple[int, bytes]:
+        """View and hash of the nearest block below ``view``; the front's parent if none is held."""
+        below = self._cache.held.previous(view)
+        block = None if below is None else self._cache.get(below)
+        if block is None:
+            return self._ledger.front - 1, self.front_hash
+        return block.view, block.hash
+
+    def settle_below(self, view: int) -> None:
+        """Settle the gap below the block at ``view``."""
+        block = self._cache.get(view)
+        if block is not None:
+            self._settle(*self._below(view), block)
+
+    def settle_above(self, view: int) -> None:
+        """Settle the gap above the block at or below ``view``."""
+        above = self._cache.held.next_at(view + 1)
+        block = None if above is None else self._cache.get(above)
+        if block is not None:
+            self._settle(*self._below(block.view), block)
+
+    def _settle(self, low: int, low_hash: bytes, upper: Block) -> None:
+        if upper.parent_hash == low_hash:
+            if not self._ledger.is_answered(low + 1, upper.view):
+                self._ledger.skip_to(low + 1, upper.view)
+        elif not self._drop_foreign(low, low_hash, upper) and self._ledger.is_answered(
+            low + 1, upper.view
+        ):
+            self._dispute(ViewRange(low + 1, upper.view))
+
+    def _drop_foreign(self, low: int, low_hash: bytes, upper: Block) -> bool:
+        """Drop blocks between ``upper`` and its parent, or ``upper`` if the next one skips it."""
+        held, tip = self._cache.held, self._cache.tip[0]
+        following = held.next_at(upper.view + 1)
+        above = None if following is None else self._cache.get(following)
+        if above is not None and above.parent_hash == low_hash:
+            self._cache.remove(upper.view)
+            return True
+        foreign: List[int] = []
+        view: Optional[int] = low
+        while view is not None and view > tip and len(foreign) <= MAX_FOREIGN:
+            foreign.append(view)
+            if self._below(view)[1] == upper.parent_hash:
+                for passed in foreign:
+                    self._cache.remove(passed)
+                return True
+            view = held.previous(view)
+        return False
+
+    def _dispute(self, gap: ViewRange) -> None:
+        if gap.length <= 0:
+            return
+        for claim in self.claims.over(gap):
+            self._peers.availability.exclude(claim.peer, gap, inf)
+        self.disputed.add(*gap)
+        self._ledger.reopen(gap)
+
+    def doubt_front(self, now: float) -> Optional[int]:
+        """
+        Where the gap at the front stays open though nobody is left to ask, ask others than its
+        sender for the block above it. The view of that block if all agree on it, else None.
+        """
+        front = self._ledger.front
+        above = self._cache.held.next_at(front)
+        block = None if above is None else self._cache.get(above)
+        if block is None or block.parent_hash == self.front_hash or self._cache.handed_out:
+            return None
+        if self._ledger.is_answered(front, block.view):
+            self._dispute(ViewRange(front, block.view))
+        flying = self._ledger.in_flight.next_at(front)
+        if flying is not None and flying < block.view:
+            return None
+        wanted = self._ledger.wanted.next_at(front)
+        table = self._peers.availability
+        if wanted is not None and wanted < block.view:
+            if any(table.may_ask(peer, wanted, now) for peer in self._peers):
+                return None
+        sender = self._cache.supplier(block.view)
+        if not any(
+            peer != sender and table.may_ask(peer, block.view, now) for peer in self._peers
+        ):
+            return block.view
+        doubted = ViewRange(block.view, block.view + 1)
+        table.exclude(sender, doubted, inf)
+        self._cache.remove(block.view)
+        self._ledger.reopen(doubted)
+        return None
+
+    def recheck_tail(self, now: float) -> bool:
+        """
+        Views above the highest block cannot be proven empty. Want them again if somebody covers
+        them who has not called them empty yet. Whether that was so.
+        """
+        highest = self._cache.highest()
+        start = self._ledger.front if highest is None else max(highest + 1, self._ledger.front)
+        tail = ViewRange(start, self._ledger.target)
+        if tail.length <= 0:
+            return False
+        claimants = {claim.peer for claim in self.claims.over(tail)}
+        table = self._peers.availability
+        for peer in claimants:
+            if peer in self._peers and table.may_ask(peer, tail.start, now):
+                table.exclude(peer, tail, inf)
+        if any(
+            peer not in claimants and table.may_ask(peer, tail.start, now) for peer in self._peers
+        ):
+            self._ledger.reopen(tail)
+            return True
+        return False
+
+    def advance(self, front: int, front_hash: bytes) -> None:
+        """Everything below ``front`` is imported."""
+        self.front_hash = front_hash
+        if self.disputed:
+            self.disputed.remove(self.disputed.base, front)

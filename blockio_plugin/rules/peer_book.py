@@ -1,0 +1,36 @@
+"""What is known of the peers: adverts, scores, open requests. Several fetches may share it."""
+from typing import Dict, Iterator, Tuple
+
+from blockio_plugin.rules.availability import AvailabilityTable
+from blockio_plugin.rules.requests import OpenRequest, PeerID, RequestTracker
+from blockio_plugin.rules.scoring import Score
+
+
+class PeerBook:
+    """All connected peers, in the order in which they joined."""
+
+    def __init__(self) -> None:
+        self.availability = AvailabilityTable()
+        self.tracker = RequestTracker()
+        self.scores: Dict[PeerID, Score] = {}
+
+    def join(self, peer: PeerID) -> None:
+        """A peer connected; it covers nothing until it advertises."""
+        self.availability.join(peer)
+        self.tracker.join(peer)
+        self.scores[peer] = Score()
+
+    def leave(self, peer: PeerID) -> Tuple[OpenRequest, ...]:
+        """A peer is gone; its open requests are returned."""
+        self.availability.leave(peer)
+        del self.scores[peer]
+        return self.tracker.leave(peer)
+
+    def __contains__(self, peer: object) -> bool:
+        return peer in self.scores
+
+    def __iter__(self) -> Iterator[PeerID]:
+        return iter(self.scores)
+
+    def __len__(self) -> int:
+        return len(self.scores)

@@ -1,0 +1,335 @@
+"""
+The planner: what to ask of whom, now.
+
+A pure function of (wanted, availability, open requests, scores, clock index, now):
+
+1. Peers that may be asked are lined up, the lowest score first; among scores alike the clock index,
+   which rotates, decides who comes first. A peer that pauses, or that has let a request go by,
+   waits; a new one gets small requests by right.
+2. They take turns, one request at a time, as long as a peer owes less than its budget.
+3. A peer is asked for the scarcest views it covers: those in the class of segments that takes
+   longest with the peers that hold it. Within a class the lowest views come first. Views in flight
+   are not in ``wanted``, and views that a peer was found wrong about are passed over.
+4. A request asks for a fifth of a second of the peer's work, more where each request costs it much,
+   and less near the end of a class, so that all its peers end together. It asks for as many
+   views as likely hold those blocks.
+5. A peer for which nothing is wanted takes over part of the open request that ends last, if it
+   would be clearly quicker. No view is asked of a third peer.
+"""
+from math import ceil
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+
+from blockio_plugin.rules.availability import AvailabilityTable, Partition
+from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+from blockio_plugin.rules.ranking import Ranking, Standing
+from blockio_plugin.rules.requests import (
+    MAX_UNANSWERED,
+    OpenRequest,
+    PeerID,
+    PeerQueue,
+    RequestTracker,
+)
+from blockio_plugin.rules.scoring import FIRST_REQUESTS, QUEUE_TIME, Score
+from blockio_plugin.rules.view_set import ViewSet
+from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
+
+END_SHARE = 0.5
+"""The part of what is left of a class that one request may take, as a share of its peer's time."""
+
+MIN_REQUEST_TIME = 0.02
+"""Seconds of service that a request asks for at least, however near the end is."""
+
+SPARE = 1.5
+"""Blocks allowed over blocks expected, where views are only likely to hold one."""
+
+COPY_MARGIN = 0.1
+"""Seconds by which a take-over must promise to be quicker."""
+
+COPY_FACTOR = 1.5
+"""How many times its own time to answer a take-over must promise to save, all in all."""
+
+
+class Proposal(NamedTuple):
+    """
+    Ask ``peer`` for the lowest ``max_blocks`` blocks of ``views``, likely ``blocks``.
+
+    ``copy_of`` is the open request for the same views, if there is one.
+    """
+
+    peer: PeerID
+    views: ViewRange
+    max_blocks: int
+    blocks: float
+    copy_of: Optional[OpenRequest]
+
+
+class Plan(NamedTuple):
+    """What to ask, and whether a peer is left that could do more."""
+
+    proposals: Tuple[Proposal, ...]
+    is_idle: bool
+
+
+class Demand(NamedTuple):
+    """
+    What is wanted and what is known of it.
+
+    ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
+    ``room``: blocks that may still be asked for.
+    """
+
+    wanted: ViewSet
+    partition: Partition
+    ranking: Ranking
+    stop: int
+    density: float
+    room: float
+
+
+def plan(
+    demand: Demand,
+    table: AvailabilityTable,
+    tracker: RequestTracker,
+    scores: Mapping[PeerID, Score],
+    clock_index: int,
+    now: float,
+) -> Plan:
+    """The requests to issue now; nothing that was passed in is changed."""
+    this_round = _Round(demand, table, tracker, scores, now)
+    return Plan(tuple(this_round.proposals(clock_index)), this_round.is_idle)
+
+
+def may_ask(score: Score, queue: PeerQueue, now: float) -> bool:
+    """Whether a peer may be sent a request at all, whatever it is for."""
+    return score.paused_until <= now and len(queue.unanswered) < MAX_UNANSWERED
+
+
+def finish_times(
+    queue: PeerQueue, score: Score, now: float
+) -> Iterator[Tuple[OpenRequest, float]]:
+    """When each open request of a peer will likely be answered (s)."""
+    free_at = score.last_arrival
+    stretch = 1.0
+    for entry in queue.unanswered.values():
+        service = score.service_time(entry.blocks)
+        free_at = max(free_at, entry.request.issued_at + score.round_trip) + service * stretch
+        if free_at < now:
+            # What is late by x will take about x more; so will, in proportion, what is behind it.
+            overdue = now - free_at
+            stretch = min((service + 2 * overdue) / service, 100.0)
+            free_at = now + overdue
+        if not entry.is_late:
+            yield entry, free_at
+
+
+class _Round:
+    """One run of the planner: what it has proposed so far."""
+
+    def __init__(
+        self,
+        demand: Demand,
+        table: AvailabilityTable,
+        tracker: RequestTracker,
+        scores: Mapping[PeerID, Score],
+        now: float,
+    ) -> None:
+        self._demand = demand
+        self._table = table
+        self._tracker = tracker
+        self._scores = scores
+        self._now = now
+        self._room = demand.room
+        self._owed: Dict[PeerID, float] = {}
+        self._asked: Dict[PeerID, int] = {}
+        # Per segment the view from which on to look; proposals that left some views behind.
+        self._cursors: Dict[int, int] = {}
+        self._detached: List[ViewRange] = []
+        self._copied_to: Dict[int, int] = {}
+        self.is_idle = False
+        self._finishes: Optional[List[Tuple[float, OpenRequest]]] = None
+
+    def proposals(self, clock_index: int) -> Iterator[Proposal]:
+        """All proposals of this round."""
+        line = self._line_up(clock_index)
+        idle: List[PeerID] = []
+        while line and self._room >= 1:
+            waiting: List[PeerID] = []
+            for peer in line:
+                proposal = self._next_request(peer)
+                if proposal is None:
+                    continue
+                yield self._note(proposal)
+                if self._has_room(peer):
+                    waiting.append(peer)
+            idle.extend(peer for peer in line if peer not in waiting and self._has_room(peer))
+            line = waiting
+        for peer in idle:
+            proposal = self._next_copy(peer)
+            while proposal is not None:
+                yield self._note(proposal)
+                proposal = self._next_copy(peer) if self._has_room(peer) else None
+            self.is_idle = self.is_idle or self._has_room(peer)
+
+    def _line_up(self, clock_index: int) -> List[PeerID]:
+        peers = [
+            peer
+            for peer in self._table
+            if may_ask(self._scores[peer], self._tracker.queue(peer), self._now)
+        ]
+        if len(peers) > 1:
+            start = clock_index % len(peers)
+            peers = peers[start:] + peers[:start]
+            # Scores within a factor of two are alike: sorting is stable, so the clock decides.
+            peers.sort(key=lambda peer: self._scores[peer].octave)
+        return peers
+
+    def _note(self, proposal: Proposal) -> Proposal:
+        peer = proposal.peer
+        self._owed[peer] = self._owed.get(peer, 0.0) + proposal.blocks
+        self._asked[peer] = self._asked.get(peer, 0) + 1
+        if proposal.copy_of is None:
+            self._room -= proposal.blocks
+        else:
+            self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
+        return proposal
+
+    def _has_room(self, peer: PeerID) -> bool:
+        return self._blocks_to_ask(peer) > 0
+
+    def _blocks_to_ask(self, peer: PeerID) -> float:
+        """How many blocks the peer should be asked for next; 0 where it owes enough."""
+        score, queue = self._scores[peer], self._tracker.queue(peer)
+        asked = self._asked.get(peer, 0)
+        unanswered = len(queue.unanswered) + asked
+        if unanswered >= MAX_UNANSWERED:
+            return 0
+        if queue.late:
+            return FIRST_REQUESTS[0] if unanswered == queue.late else 0
+        if not score.known:
+            first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
+            return first[unanswered] if unanswered < len(first) else 0
+        owed = queue.blocks + self._owed.get(peer, 0.0)
+        blocks = max(1.0, min(score.request_blocks, score.answer_limit, MAX_ANSWER_BLOCKS))
+        # A request is held back until it fits, so that there are few and each is worth its cost.
+        if unanswered and owed + min(blocks, score.budget / 2) > score.budget:
+            return 0
+        return blocks
+
+    def _next_request(self, peer: PeerID) -> Optional[Proposal]:
+        demand = self._demand
+        blocks = self._blocks_to_ask(peer)
+        if not blocks:
+            return None
+        for number in demand.ranking.order.get(peer, ()):
+            segment = demand.partition.segments[number]
+            stop = min(segment.stop, demand.stop)
+            cursor = self._cursors.get(number, segment.start)
+            start = demand.wanted.next_at(cursor) if cursor < stop else None
+            if start is None or start >= stop:
+                self._cursors[number] = VIEW_LIMIT
+                continue
+            size = self._fit(peer, blocks, demand.ranking.standings[number])
+            if not size:
+                continue
+            found = self._find_views(peer, start, stop, size)
+            if found is None:
+                continue
+            if found.start == start:
+                for passed in range(number, len(demand.partition.segments)):
+                    if demand.partition.segments[passed].start >= found.stop:
+                        break
+                    self._cursors[passed] = found.stop
+            else:
+                self._detached.append(found)
+            likely = min(size, found.length * demand.density)
+            most = found.length if demand.density >= 1 else ceil(size * SPARE)
+            return Proposal(peer, found, self._cap(peer, most), likely, None)
+        return None
+
+    def _cap(self, peer: PeerID, blocks: int) -> int:
+        return max(1, min(blocks, int(self._scores[peer].answer_limit), MAX_ANSWER_BLOCKS))
+
+    def _fit(self, peer: PeerID, blocks: float, standing: Standing) -> float:
+        """Cut a request down near the end of a class; 0 where the peer would be too late."""
+        score = self._scores[peer]
+        if not score.known:
+            return min(blocks, max(1.0, END_SHARE * standing.time_left / score.seconds_per_block))
+        time = max(standing.time_left * END_SHARE, MIN_REQUEST_TIME)
+        if score.overhead > time:
+            # It works on a request longer than the others need for all: what fits in till the end.
+            time = standing.time_left + QUEUE_TIME - score.overhead
+            if time < score.seconds_per_block:
+                alone = score.round_trip + score.service_time(1) <= standing.quickest
+                return 1.0 if alone else 0.0
+        return max(1.0, min(blocks, time / score.seconds_per_block, self._room))
+
+    def _find_views(
+        self, peer: PeerID, start: int, stop: int, blocks: float
+    ) -> Optional[ViewRange]:
+        """Wanted views from ``start`` on, in one run, that likely hold ``blocks`` blocks."""
+        wanted = self._demand.wanted
+        length = max(1, int(blocks / self._demand.density))
+        if stop - start < length // 2:
+            # The scarce views are too few for a request; what follows is taken along.
+            covering = self._table.covering(peer, start)
+            if covering is not None:
+                stop = min(covering.stop, self._demand.stop)
+        barred = [*self._detached]
+        barred.extend(
+            exclusion.views
+            for exclusion in self._table.excluded(peer)
+            if exclusion.until > self._now
+        )
+        if barred:
+            barred.sort()
+            for views in barred:
+                if views.start <= start < views.stop:
+                    following = wanted.next_at(views.stop)
+                    if following is None or following >= stop:
+                        return None
+                    start = following
+            stop = min([stop, *(views.start for views in barred if views.start > start)])
+        end = min(start + length, stop)
+        if not wanted.covers(start, end):
+            end = wanted.next_missing(start)
+        return ViewRange(start, end)
+
+    def _next_copy(self, peer: PeerID) -> Optional[Proposal]:
+        """Part of the open request that ends last, if ``peer`` would be clearly quicker."""
+        blocks = self._blocks_to_ask(peer)
+        score = self._scores[peer]
+        if not blocks or not score.known:
+            return None
+        if self._finishes is None:
+            self._finishes = self._compute_finishes()
+        owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
+        for finish, entry in self._finishes:
+            request = entry.request
+            start = self._copied_to.get(request.request_id, entry.copied_to)
+            if start >= request.views.stop or request.peer == peer:
+                continue
+            left = entry.blocks * (request.views.stop - start) / request.views.length
+            part = max(1.0, min(blocks / 2, left))
+            need = score.round_trip + score.service_time(owed + part)
+            if finish - self._now < need * COPY_FACTOR + COPY_MARGIN:
+                return None
+            covering = self._table.covering(peer, start)
+            if covering is None or not self._table.may_ask(peer, start, self._now):
+                continue
+            length = max(1, ceil(request.views.length * part / max(entry.blocks, 1.0)))
+            stop = min(start + length, request.views.stop, covering.stop)
+            most = min(stop - start, max(request.max_blocks, 1))
+            return Proposal(peer, ViewRange(start, stop), self._cap(peer, most), part, entry)
+        return None
+
+    def _compute_finishes(self) -> List[Tuple[float, OpenRequest]]:
+        finishes = [
+            (finish, entry)
+            for peer in self._table
+            for entry, finish in finish_times(
+                self._tracker.queue(peer), self._scores[peer], self._now
+            )
+            if not entry.is_copy
+        ]
+        finishes.sort(key=lambda item: (-item[0], item[1].request.request_id))
+        return finishes

@@ -1,0 +1,65 @@
+"""
+Scarcest range first: how long each class of segments still takes with the peers that hold it.
+
+Ranking looks at every segment, so it is done when segments or what is wanted in them changed, and
+else at intervals, and not for each request.
+"""
+from typing import Dict, List, Mapping, NamedTuple, Tuple
+
+from blockio_plugin.rules.availability import Partition
+from blockio_plugin.rules.requests import PeerID
+from blockio_plugin.rules.scoring import Score
+from blockio_plugin.rules.view_set import ViewSet
+
+
+class Standing(NamedTuple):
+    """
+    Of a class of segments, in seconds.
+
+    ``time_left``: the blocks likely wanted in it over the rates of all its holders. ``quickest``:
+    the least time in which one of them answers for a single block.
+    """
+
+    time_left: float
+    quickest: float
+
+
+class Ranking(NamedTuple):
+    """The segments each peer may be asked for, scarcest first, and how each segment stands."""
+
+    order: Dict[PeerID, Tuple[int, ...]]
+    standings: Dict[int, Standing]
+
+
+def rank_segments(
+    partition: Partition, wanted: ViewSet, scores: Mapping[PeerID, Score], density: float
+) -> Ranking:
+    """Rank the segments in which anything is wanted."""
+    views: Dict[int, int] = {}
+    members: Dict[int, List[int]] = {}
+    for number, segment in enumerate(partition.segments):
+        if segment.holders:
+            count = wanted.count(segment.start, segment.stop)
+            if count:
+                # Segments of a class share one tuple of holders.
+                key = id(segment.holders)
+                views[key] = views.get(key, 0) + count
+                members.setdefault(key, []).append(number)
+    standings: Dict[int, Standing] = {}
+    for key, numbers in members.items():
+        rate, quickest = 0.0, float("inf")
+        for peer in partition.segments[numbers[0]].holders:
+            score = scores[peer]
+            rate += score.trust / score.seconds_per_block
+            quickest = min(quickest, score.round_trip + score.service_time(1))
+        standing = Standing(views[key] * density / rate, quickest)
+        standings.update(dict.fromkeys(numbers, standing))
+    ranked = sorted(standings, key=lambda number: (-standings[number].time_left, number))
+    if len(ranked) == 1:
+        number = ranked[0]
+        return Ranking(dict.fromkeys(partition.segments[number].holders, (number,)), standings)
+    order: Dict[PeerID, List[int]] = {}
+    for number in ranked:
+        for peer in partition.segments[number].holders:
+            order.setdefault(peer, []).append(number)
+    return Ranking({peer: tuple(numbers) for peer, numbers in order.items()}, standings)

@@ -1,0 +1,162 @@
+"""The request tracker: each open request with its issue time, and which are late."""
+from typing import Dict, Hashable, Iterator, List, NamedTuple, Optional, Tuple
+
+from blockio_plugin.rules.messages import Offence
+from blockio_plugin.rules.views import ViewRange
+
+PeerID = Hashable
+"""What tells one connection to a peer from another; a new connection is a new peer."""
+
+MAX_UNANSWERED = 32
+"""Requests of one peer that may be unanswered, open and late together. A peer that has let so many
+go by is not asked again, so that what is remembered stays bounded."""
+
+
+class Request(NamedTuple):
+    """A request for the lowest ``max_blocks`` blocks of ``views``; times in seconds."""
+
+    request_id: int
+    peer: PeerID
+    views: ViewRange
+    max_blocks: int
+    issued_at: float
+    deadline: float
+
+
+class OpenRequest:
+    """A request without an answer yet, and what is expected of it."""
+
+    __slots__ = ("request", "blocks", "deadline", "copied_to", "is_copy", "is_late", "queued")
+
+    def __init__(self, request: Request, blocks: float, is_copy: bool, queued: bool) -> None:
+        self.request = request
+        self.blocks = blocks
+        """Blocks that it will likely bring."""
+        self.deadline = request.deadline
+        """Seconds; later than the request's own where everybody is late."""
+        self.copied_to = request.views.start
+        """The views below this were asked of a second peer too."""
+        self.is_copy = is_copy
+        """Whether this is the second request for its views."""
+        self.is_late = False
+        """Whether it timed out. Its views are wanted again, but an answer is still used."""
+        self.queued = queued
+        """Whether the peer had other requests to answer when this one was issued."""
+
+
+class PeerQueue:
+    """The unanswered requests of one peer, oldest first."""
+
+    __slots__ = ("unanswered", "blocks", "late")
+
+    def __init__(self) -> None:
+        self.unanswered: Dict[int, OpenRequest] = {}
+        self.blocks = 0.0
+        """Blocks that all of them will likely bring."""
+        self.late = 0
+        """How many of them are late."""
+
+
+class RequestTracker:
+    """All unanswered requests. Request ids ascend over all peers and are never used again."""
+
+    def __init__(self) -> None:
+        self._queues: Dict[PeerID, PeerQueue] = {}
+        self._open: Dict[int, OpenRequest] = {}
+        self._next_id = 1
+        self.copies = 0
+        """Open requests that share views with another one: while 0, none overlap."""
+        self.blocks = 0.0
+        """Blocks that all open requests will likely bring."""
+
+    def join(self, peer: PeerID) -> None:
+        """Begin to track a peer."""
+        self._queues[peer] = PeerQueue()
+
+    def leave(self, peer: PeerID) -> Tuple[OpenRequest, ...]:
+        """Forget a peer; what was still open of it is returned."""
+        queue = self._queues.pop(peer)
+        still_open = tuple(entry for entry in queue.unanswered.values() if not entry.is_late)
+        for entry in still_open:
+            self._forget_open(entry)
+        return still_open
+
+    def queue(self, peer: PeerID) -> PeerQueue:
+        """The unanswered requests of a known peer."""
+        return self._queues[peer]
+
+    def issue(
+        self,
+        peer: PeerID,
+        views: ViewRange,
+        max_blocks: int,
+        blocks: float,
+        is_copy: bool,
+        now: float,
+        deadline: float,
+    ) -> OpenRequest:
+        """Record a new request to ``peer`` that will likely bring ``blocks`` blocks."""
+        request = Request(self._next_id, peer, views, max_blocks, now, deadline)
+        self._next_id += 1
+        queue = self._queues[peer]
+        entry = OpenRequest(request, blocks, is_copy, bool(queue.unanswered))
+        queue.unanswered[request.request_id] = entry
+        queue.blocks += blocks
+        self._open[request.request_id] = entry
+        self.blocks += blocks
+        if is_copy:
+            self.copies += 1
+        return entry
+
+    def get(self, peer: PeerID, request_id: int) -> OpenRequest:
+        """
+        The unanswered request that ``peer`` was sent under this id.
+
+        :raise Offence: where there is none
+        """
+        entry = self._queues[peer].unanswered.get(request_id)
+        if entry is None:
+            raise Offence(f"answer to request {request_id}, which is not open")
+        return entry
+
+    def find(self, request_id: int) -> Optional[OpenRequest]:
+        """The open request with this id, whoever was asked."""
+        return self._open.get(request_id)
+
+    def close(self, entry: OpenRequest) -> None:
+        """The request is answered, or will never be."""
+        queue = self._queues[entry.request.peer]
+        del queue.unanswered[entry.request.request_id]
+        queue.blocks = queue.blocks - entry.blocks if queue.unanswered else 0.0
+        if entry.is_late:
+            queue.late -= 1
+        else:
+            self._forget_open(entry)
+
+    def mark_late(self, entry: OpenRequest) -> None:
+        """The request timed out. Its answer is still waited for, but no longer counted on."""
+        self._forget_open(entry)
+        entry.is_late = True
+        self._queues[entry.request.peer].late += 1
+
+    def _forget_open(self, entry: OpenRequest) -> None:
+        del self._open[entry.request.request_id]
+        self.blocks = self.blocks - entry.blocks if self._open else 0.0
+        if entry.is_copy:
+            self.copies -= 1
+
+    def open_requests(self) -> Iterator[OpenRequest]:
+        """All that are open, oldest first."""
+        return iter(self._open.values())
+
+    def overlapping(self, views: ViewRange) -> List[OpenRequest]:
+        """The open requests that share a view with ``views``."""
+        start, stop = views
+        return [
+            entry
+            for entry in self._open.values()
+            if entry.request.views.start < stop and start < entry.request.views.stop
+        ]
+
+    def __len__(self) -> int:
+        return len(self._open)

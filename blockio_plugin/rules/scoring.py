@@ -1,0 +1,261 @@
+"""
+The score of a peer: delay over blocks supplied, in seconds per block; lower is better.
+
+1. The peer is taken to answer first in, first out. The service time of an answer runs from the
+   answer before it, or from when the request can have reached the peer, to its arrival. So neither
+   our own queueing nor the round trip counts against it.
+2. Service time is ``overhead + blocks * seconds_per_block``, fitted over the last answers, each
+   older one weighing less. An answer without a block says nothing about speed.
+3. Trust follows additive increase and multiplicative decrease: a time-out, a decline or a disproved
+   claim halves it, each answer that brings blocks adds a step. A peer of less trust has a worse
+   score and is asked for less.
+4. The peer's budget, the blocks it may owe us, is its rate times (round trip + ``QUEUE_TIME``). A
+   new peer starts from ``FIRST_REQUESTS`` and may owe at most some times what it has shown.
+"""
+from math import floor, log2
+from typing import Tuple
+
+from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+
+FIRST_REQUESTS: Tuple[int, ...] = (8, 56)
+"""Blocks in the first requests to a new peer, sent together: two sizes tell overhead from speed."""
+
+REQUEST_TIME = 0.2
+"""Seconds of a peer's service that one request asks for."""
+
+QUEUE_TIME = 0.4
+"""Seconds of service that a peer may owe beyond the round trip, so that it never runs dry."""
+
+OVERHEAD_FACTOR = 3.0
+"""A request's service time is at least this many times the peer's fixed cost per request."""
+
+MAX_ROUND_TRIP = 0.6
+"""Seconds; what a lone answer takes beyond this is taken for overhead and not for the way."""
+
+DECAY = 0.7
+"""Weight that a service time keeps when the next one comes in."""
+
+SPREAD = 0.3
+"""Sizes of answers must differ by this share of their mean before overhead is fitted from them."""
+
+GROWTH = 3.0
+"""Blocks that each delivered block adds to what a peer may owe: four-fold per round trip."""
+
+LIMIT_GROWTH = 1.01
+"""What each answer in full multiplies the blocks asked for in one request by, after a short one."""
+
+DECREASE = 0.5
+"""What a fault leaves of a peer's trust (multiplicative decrease)."""
+
+INCREASE = 1.0 / 16
+"""What an answer with blocks adds to a peer's trust (additive increase)."""
+
+MIN_TRUST = 1.0 / 4
+"""The least trust: a peer that supplies blocks in spite of its faults is still worth asking."""
+
+UNKNOWN_SECONDS_PER_BLOCK = 0.01
+"""Taken for a peer that has not been measured."""
+
+UNKNOWN_ROUND_TRIP = 0.2
+"""Seconds, taken for a peer that has not been measured."""
+
+FASTEST = 1e-5
+"""Seconds per block, least: a fit can come out at nothing when two answers arrive together."""
+
+PAUSE = 0.25
+"""Seconds without requests after a decline, or an empty answer of a peer that never gave a block;
+doubled each time until it supplies a block."""
+
+DISPROOF_PAUSE = 4.0
+"""Seconds without requests after a disproved claim of a peer that never gave a block; doubled."""
+
+LATE_PAUSE = 2.0
+"""Seconds without requests after a time-out; doubled, until it answers."""
+
+MAX_PAUSE = 60.0
+"""Seconds that a pause lasts at most: everybody is tried again some time."""
+
+
+class Score:
+    """What is known of one peer's speed and honesty. All times in seconds."""
+
+    __slots__ = (
+        "seconds_per_block",
+        "overhead",
+        "round_trip",
+        "trust",
+        "blocks",
+        "answers",
+        "cap",
+        "answer_limit",
+        "empty_answers",
+        "paused_until",
+        "faults",
+        "_first",
+        "_last_arrival",
+        "_setbacks",
+        "_sums",
+    )
+
+    def __init__(self) -> None:
+        self.seconds_per_block = UNKNOWN_SECONDS_PER_BLOCK
+        self.overhead = 0.0
+        self.round_trip = UNKNOWN_ROUND_TRIP
+        self.trust = 1.0
+        self.blocks = 0
+        """Blocks supplied."""
+        self.answers = 0
+        """Answers that brought blocks."""
+        self.cap = float(sum(FIRST_REQUESTS))
+        """Blocks it may owe, whatever its rate."""
+        self.answer_limit = float(MAX_ANSWER_BLOCKS)
+        """Blocks that it puts into one answer, as far as we have seen."""
+        self.empty_answers = 0
+        """Answers without a block since the last with one."""
+        self.paused_until = 0.0
+        self.faults = 0
+        """Claims disproved."""
+        # Elapsed time and size of the quickest lone answer: it holds the round trip.
+        self._first = (0.0, 0)
+        self._last_arrival = 0.0
+        self._setbacks = 0
+        # Decayed weight, blocks, time, blocks squared, blocks times time.
+        self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
+
+    @property
+    def known(self) -> bool:
+        """Whether the speed was measured at all."""
+        return self.answers > 0
+
+    @property
+    def value(self) -> float:
+        """The score: seconds per block, overhead shared out, over trust. Lower is better."""
+        share = self.overhead / max(self.request_blocks, 1.0)
+        return (self.seconds_per_block + share) / self.trust
+
+    @property
+    def octave(self) -> int:
+        """The score on a scale on which each step is a factor of two."""
+        return floor(log2(self.value))
+
+    @property
+    def last_arrival(self) -> float:
+        """When it last answered."""
+        return self._last_arrival
+
+    @property
+    def request_blocks(self) -> float:
+        """Blocks that one request should ask for."""
+        time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * self.overhead)
+        return time / self.seconds_per_block
+
+    @property
+    def budget(self) -> float:
+        """Blocks that the peer may owe us."""
+        time = self.round_trip + QUEUE_TIME * self.trust
+        return min(time / self.seconds_per_block, self.cap)
+
+    def service_time(self, blocks: float) -> float:
+        """How long the peer likely works for an answer of that many blocks."""
+        return self.overhead + blocks * self.seconds_per_block
+
+    def supplied(self, issued_at: float, queued: bool, blocks: int, now: float) -> None:
+        """An answer with ``blocks`` blocks arrived. ``queued``: others were open before it."""
+        elapsed = now - issued_at
+        self.blocks += blocks
+        self.answers += 1
+        self.cap += GROWTH * blocks
+        self.trust = min(1.0, self.trust + INCREASE)
+        self._setbacks = 0
+        self.empty_answers = 0
+        self.paused_until = now
+        if self.answers == 1:
+            # Nothing tells way from work yet: half each, and no way is longer than the longest.
+            self._first = (elapsed, blocks)
+            self.round_trip = min(elapsed / 2, MAX_ROUND_TRIP)
+            self._fit(blocks, elapsed - self.round_trip)
+        else:
+            began = max(self._last_arrival, issued_at + self.round_trip)
+            self._fit(blocks, max(now - began, FASTEST * blocks))
+            if not queued:
+                first = self._first[0] - self.service_time(self._first[1])
+                if elapsed - self.service_time(blocks) < first:
+                    self._first = (elapsed, blocks)
+            way = self._first[0] - self.service_time(self._first[1])
+            self.round_trip = min(max(way, 0.0), MAX_ROUND_TRIP)
+        if self.answers == 2:
+            # The second answer shows the speed alone; with it the first one can be taken apart.
+            self._refit_first(blocks, now - self._last_arrival)
+        self._last_arrival = now
+
+    def _refit_first(self, blocks: int, service: float) -> None:
+        elapsed, first_blocks = self._first
+        speed = service / blocks
+        self.overhead = max(0.0, (elapsed - MAX_ROUND_TRIP - first_blocks * speed))
+        self.overhead = min(self.overhead, 0.9 * service)
+        self.seconds_per_block = max((service - self.overhead) / blocks, FASTEST)
+        way = elapsed - self.service_time(first_blocks)
+        self.round_trip = min(max(way, 0.0), MAX_ROUND_TRIP)
+        self._sums = (1.0, float(blocks), service, float(blocks) ** 2, blocks * service)
+
+    def _fit(self, blocks: int, service: float) -> None:
+        weight, size, time, square, product = (DECAY * value for value in self._sums)
+        weight += 1.0
+        size += blocks
+        time += service
+        square += blocks * blocks
+        product += blocks * service
+        self._sums = (weight, size, time, square, product)
+        mean_size, mean_time = size / weight, time / weight
+        variance = square / weight - mean_size ** 2
+        if variance > (SPREAD * mean_size) ** 2:
+            slope = (product / weight - mean_size * mean_time) / variance
+            self.overhead = mean_time - slope * mean_size
+        self.overhead = min(max(self.overhead, 0.0), 0.9 * mean_time)
+        self.seconds_per_block = max((mean_time - self.overhead) / mean_size, FASTEST)
+
+    def answered_empty(self, hinted: bool, now: float) -> None:
+        """It answered without a block: neither good nor bad, but a newcomer has to wait."""
+        self._last_arrival = now
+        self.empty_answers += 1
+        if not self.blocks and not hinted:
+            self._pause(PAUSE, now)
+
+    def cut_short(self, blocks: int) -> None:
+        """It answered for less than it was asked for, with fewer blocks than were allowed."""
+        self.answer_limit = float(max(blocks, 1))
+
+    def not_cut_short(self) -> None:
+        """It answered in full: its limit may be higher by now (limits in bytes move)."""
+        self.answer_limit = min(self.answer_limit * LIMIT_GROWTH, float(MAX_ANSWER_BLOCKS))
+
+    def declined(self, now: float) -> None:
+        """It did not want to answer."""
+        self._last_arrival = now
+        self._fault()
+        self._pause(PAUSE, now)
+
+    def undelivered(self, now: float) -> None:
+        """A request could not be sent to it; it is likely about to go."""
+        self._pause(PAUSE, now)
+
+    def timed_out(self, now: float) -> None:
+        """An answer is late."""
+        self._fault()
+        self._pause(LATE_PAUSE, now)
+        self.cap = float(sum(FIRST_REQUESTS))
+
+    def disproved(self, now: float) -> None:
+        """A claim of it turned out false."""
+        self.faults += 1
+        self._fault()
+        if not self.blocks:
+            self._pause(DISPROOF_PAUSE, now)
+
+    def _fault(self) -> None:
+        self.trust = max(MIN_TRUST, self.trust * DECREASE)
+
+    def _pause(self, seconds: float, now: float) -> None:
+        pause = min(seconds * 2 ** min(self._setbacks, 16), MAX_PAUSE)
+        self._setbacks += 1
+        self.paused_until = max(self.paused_until, now + pause)
