@@ -26,13 +26,13 @@ class PeerStatus(NamedTuple):
     score: Optional[float]
     """Seconds per block it supplies, lower is better; None before it supplied one."""
     blocks: int
-    """New blocks that it supplied."""
-    requests: int
-    """Requests sent to it."""
-    timeouts: int
-    """Requests that it let time out."""
-    in_flight: int
+    """Blocks that it supplied."""
+    open_requests: int
     """Requests that it has not answered yet."""
+    late_requests: int
+    """Requests that timed out and that it has not answered yet."""
+    disproved_claims: int
+    """How often it called views empty that are not."""
 
 
 class BlockIOStatus(NamedTuple):

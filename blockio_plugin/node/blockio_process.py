@@ -14,6 +14,7 @@ from blockio_plugin.node.inbox import BusInbox
 from blockio_plugin.node.status import StatusResponder
 from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.schemes import SchemeSpec, ViewScheme
 from blockio_plugin.services.advertiser import Advertiser
 from blockio_plugin.services.chain_thread import ChainThread
@@ -52,8 +53,12 @@ class BlockIO(Service):
         clock = time.monotonic
         wire = ProxyBlockIOAPI(self._event_bus)
         head = await self._chain.fetch_head()
+        peers = PeerBook()
         fetch = Fetch(
-            front=Front(head.view + 1, head.hash), limits=Limits(), random=random.Random()
+            front=Front(head.view + 1, head.hash),
+            limits=Limits(),
+            random=random.Random(),
+            peers=peers,
         )
         scheduler = Scheduler(fetch, wire, clock)
         advertiser = Advertiser(wire, random.Random())
@@ -66,7 +71,13 @@ class BlockIO(Service):
             reporter.count(imported)
 
         importer = Importer(
-            fetch, ProxyImporter(self._event_bus), wire, head, on_import, clock
+            fetch,
+            ProxyImporter(self._event_bus),
+            wire,
+            head,
+            lambda: collector.target,
+            on_import,
+            clock,
         )
 
         def on_progress() -> None:
@@ -78,6 +89,7 @@ class BlockIO(Service):
         receiver = Receiver(
             BusInbox(self._event_bus),
             fetch,
+            peers,
             self._scheme,
             wire,
             advertiser,
@@ -87,7 +99,13 @@ class BlockIO(Service):
             clock,
         )
         status = StatusResponder(
-            self._event_bus, fetch, importer, self._scheme.name, self._drives, clock
+            self._event_bus,
+            fetch,
+            importer,
+            collector,
+            self._scheme.name,
+            self._drives,
+            clock,
         )
         services = [advertiser, server, watcher, scheduler, Scorer(fetch, clock), receiver, status]
         if self._drives:

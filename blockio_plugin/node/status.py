@@ -1,8 +1,9 @@
 """Answers those who ask over the bus how block I/O is doing."""
-from typing import Callable
+from typing import Callable, cast
 
 from async_service import Service
 from lahja import EndpointAPI
+from p2p.abc import SessionAPI
 
 from blockio_plugin.events import (
     BlockIOStatus,
@@ -11,6 +12,7 @@ from blockio_plugin.events import (
     PeerStatus,
 )
 from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.services.collector import AvailabilityCollector
 from blockio_plugin.services.importer import Importer
 
 
@@ -22,6 +24,7 @@ class StatusResponder(Service):
         event_bus: EndpointAPI,
         fetch: Fetch,
         importer: Importer,
+        collector: AvailabilityCollector,
         scheme_name: str,
         drives: bool,
         clock: Callable[[], float],
@@ -29,6 +32,7 @@ class StatusResponder(Service):
         self._event_bus = event_bus
         self._fetch = fetch
         self._importer = importer
+        self._collector = collector
         self._scheme_name = scheme_name
         self._drives = drives
         self._clock = clock
@@ -54,18 +58,18 @@ class StatusResponder(Service):
             head_hash=head.hash,
             target_view=max(head.view, fetch.target - 1),
             blocks_in_flight=fetch.blocks_in_flight,
-            blocks_cached=fetch.blocks_cached,
-            bytes_cached=fetch.bytes_cached,
+            blocks_cached=fetch.cached_blocks,
+            bytes_cached=fetch.cached_bytes,
             idle_reason=fetch.idle_reason,
             peers=tuple(
                 PeerStatus(
-                    session=peer.peer,  # type: ignore[arg-type]  # a peer of ours is a session
-                    head_view=peer.head_view,
+                    session=cast(SessionAPI, peer.peer),
+                    head_view=self._collector.get_head_view(peer.peer),
                     score=peer.score,
                     blocks=peer.blocks,
-                    requests=peer.requests,
-                    timeouts=peer.timeouts,
-                    in_flight=peer.in_flight,
+                    open_requests=peer.open_requests,
+                    late_requests=peer.late_requests,
+                    disproved_claims=peer.faults,
                 )
                 for peer in fetch.peers
             ),

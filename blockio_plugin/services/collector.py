@@ -1,6 +1,6 @@
 """Collects what peers advertise: who can be asked for what, and how far the chain goes."""
 import logging
-from typing import Callable, Dict, Set
+from typing import Callable, Dict, Optional, Set
 
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.messages import Availability
@@ -24,6 +24,7 @@ class AvailabilityCollector:
         self._scheme_name = scheme_name
         self._follow = follow
         self._clock = clock
+        self._target = 0
         self._heads: Dict[PeerID, int] = {}
         self._foreign: Set[PeerID] = set()
 
@@ -54,10 +55,20 @@ class AvailabilityCollector:
         self._fetch.advertise(peer, advert.head_view, advert.ranges, self._clock())
         self._aim()
 
+    @property
+    def target(self) -> int:
+        """Every view below this is wanted; 0 where we do not follow, or know nobody to follow."""
+        return self._target
+
+    def get_head_view(self, peer: PeerID) -> Optional[int]:
+        """The view of the peer's head, as last advertised; None before its first advert."""
+        return self._heads.get(peer)
+
     def is_foreign(self, peer: PeerID) -> bool:
         """Whether the peer's views are not ours."""
         return peer in self._foreign
 
     def _aim(self) -> None:
         if self._follow and self._heads:
-            self._fetch.set_target(max(self._heads.values()) + 1)
+            self._target = max(self._heads.values()) + 1
+            self._fetch.set_target(self._target)

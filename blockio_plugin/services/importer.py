@@ -36,6 +36,7 @@ class Importer(Service):
         importer: ImporterAPI,
         wire: WireAPI,
         head: ChainHead,
+        get_target: Callable[[], int],
         on_import: Callable[[int], None],
         clock: Callable[[], float],
     ) -> None:
@@ -43,6 +44,7 @@ class Importer(Service):
         self._importer = importer
         self._wire = wire
         self._head = head
+        self._get_target = get_target
         self._on_import = on_import
         self._clock = clock
         self._woken = asyncio.Event()
@@ -73,7 +75,7 @@ class Importer(Service):
                 if self._batches and self._batches[0].result.done():
                     await self._settle(self._batches.popleft())
                 else:
-                    await self._wait()
+                    await self._woken.wait()
         finally:
             for batch in self._batches:
                 batch.result.cancel()
@@ -85,14 +87,11 @@ class Importer(Service):
                 return
             call = self._importer.import_blocks(
                 tuple(block.rlp for block in blocks),
-                announce=self._fetch.is_complete,
+                announce=blocks[-1].view + 1 >= self._get_target(),
             )
             result = asyncio.ensure_future(call)
             result.add_done_callback(lambda _: self._woken.set())
             self._batches.append(_Batch(blocks, result))
-
-    async def _wait(self) -> None:
-        await self._woken.wait()
 
     async def _settle(self, batch: _Batch) -> None:
         result = batch.result.result()

@@ -5,10 +5,12 @@ from typing import Callable, List
 
 from async_service import Service
 
+from blockio_plugin.rules.answers import check_answer
 from blockio_plugin.rules.block_rlp import decode_block
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.messages import BlocksByView, Offence
+from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.schemes import ViewScheme
 from blockio_plugin.services.abc import (
     AdvertReceived,
@@ -38,6 +40,7 @@ class Receiver(Service):
         self,
         inbox: InboxAPI,
         fetch: Fetch,
+        peers: PeerBook,
         scheme: ViewScheme,
         wire: WireAPI,
         advertiser: Advertiser,
@@ -48,6 +51,7 @@ class Receiver(Service):
     ) -> None:
         self._inbox = inbox
         self._fetch = fetch
+        self._peers = peers
         self._scheme = scheme
         self._wire = wire
         self._advertiser = advertiser
@@ -86,12 +90,13 @@ class Receiver(Service):
 
     async def _take_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         arrived_at = self._clock()
+        asked = self._peers.tracker.get(peer, answer.request_id).request
         blocks: List[Block] = []
         for index, encoded in enumerate(answer.blocks, start=1):
             blocks.append(decode_block(encoded, self._scheme))
             if index % DECODE_SLICE == 0:
                 await asyncio.sleep(0)
-        self._fetch.check(peer, answer, blocks)
+        check_answer(asked, answer, blocks)
         self._fetch.receive(
             peer, answer.request_id, answer.covered, answer.next_view, blocks, arrived_at
         )

@@ -59,6 +59,6 @@ class Reporter(Service):
                 rate,
                 len(status.peers),
                 status.blocks_in_flight,
-                status.blocks_cached,
+                status.cached_blocks,
                 f"; {status.idle_reason}" if rate == 0 and status.idle_reason else "",
             )

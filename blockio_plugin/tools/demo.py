@@ -96,7 +96,7 @@ async def follow(node: NodeProcess, head: bytes, total: int, display: Display) -
 def make_table(status: BlockIOStatus, names: Dict[str, str]) -> Table:
     """Who delivered what."""
     table = Table(title="Who delivered what")
-    columns = ("peer", "covers up to view", "blocks", "requests", "timed out", "ms per block")
+    columns = ("peer", "covers up to view", "blocks", "ms per block")
     for title in columns:
         table.add_column(title, justify="left" if title == "peer" else "right")
     for peer in sorted(status.peers, key=lambda peer: -peer.blocks):
@@ -110,8 +110,6 @@ def describe(peer: PeerStatus, names: Dict[str, str]) -> List[str]:
         names.get(peer.session.remote.pubkey.to_hex(), "?"),
         "-" if peer.head_view is None else str(peer.head_view),
         str(peer.blocks),
-        str(peer.requests),
-        str(peer.timeouts),
         "-" if peer.score is None else f"{peer.score * 1000:.1f}",
     ]
 
