@@ -72,7 +72,9 @@ class OverlayDB(BaseAtomicDB, AtomicWriteBatchAPI):
                     else:
                         batch[key] = value
         for key, value in self._pending.items():
-            if value is not None and len(key) == CONTENT_KEY_SIZE:
+            if value is None:
+                self._cache.drop(key)
+            elif len(key) == CONTENT_KEY_SIZE:
                 self._cache.add(key, value)
         self._forget()
 
@@ -187,3 +189,9 @@ class _ContentCache:
         if size <= self._limit:
             self._young[key] = value
             self._young_size += size
+
+    def drop(self, key: bytes) -> None:
+        value = self._young.pop(key, None)
+        if value is not None:
+            self._young_size -= len(key) + len(value) + ENTRY_OVERHEAD
+        self._old.pop(key, None)

@@ -60,7 +60,7 @@ def store_record(db: DatabaseAPI, record: CheckedBlock) -> None:
 
 
 def describe_breach(
-    parent: "StoredHeader", child: "StoredHeader", scheme: ViewScheme
+    parent: StoredHeader, child: StoredHeader, scheme: ViewScheme
 ) -> Optional[str]:
     """How ``child``, the next block after ``parent``, breaks ``scheme``; None where it does not."""
     parent_view, child_view = scheme.view_of(parent), scheme.view_of(child)
@@ -163,12 +163,23 @@ class CheckedChain:
     For the process that imports; ``db`` is what it commits as one batch with the blocks.
     """
 
-    def __init__(self, db: DatabaseAPI, scheme: ViewScheme) -> None:
+    def __init__(self, db: AtomicDatabaseAPI, scheme: ViewScheme) -> None:
         self._db = db
         self._scheme = scheme
-        record = load_record(db)
-        self._checked = record if record is not None and record.scheme == scheme.name else None
+        self._checked = self._find_start()
         self._is_changed = False
+
+    def _find_start(self) -> Optional[CheckedBlock]:
+        if isinstance(self._scheme, NumberScheme):
+            return None
+        record = load_record(self._db)
+        if record is not None and record.scheme == self._scheme.name:
+            return record
+        head = ChainDB(self._db).get_canonical_head()
+        if head.block_number > 0:
+            return None
+        # The database was made after the check at the start, which found nothing to look at.
+        return CheckedBlock(self._scheme.name, 0, head.hash)
 
     def extend(self, new: Sequence[BlockHeaderAPI], old: Sequence[BlockHeaderAPI]) -> None:
         """
