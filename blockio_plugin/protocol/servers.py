@@ -136,8 +136,8 @@ class BlockIOEventServer(Service, PeerSubscriber):
             try:
                 # It returns once the other process has taken it, so the rest waits here.
                 await self._event_bus.broadcast(event, config)
-            except Exception:
-                self.logger.exception("Could not broadcast a %s", type(event).__name__)
+            except Exception as err:
+                self._log(f"Could not broadcast a {type(event).__name__}", err)
             self._outbox_bytes -= size
 
     #
@@ -147,8 +147,12 @@ class BlockIOEventServer(Service, PeerSubscriber):
         async for event in self._event_bus.stream(event_type):
             try:
                 act(event)
-            except Exception:
-                self.logger.exception("Could not do what a %s says", event_type.__name__)
+            except Exception as err:
+                self._log(f"Could not do what a {event_type.__name__} says", err)
+
+    def _log(self, what: str, err: Exception) -> None:
+        self.logger.error("%s: %r", what, err)
+        self.logger.debug("%s", what, exc_info=True)
 
     def _send_availability(self, command: SendAvailabilityCommand) -> None:
         peer = self._peers.get(command.session)
