@@ -481,6 +481,16 @@ class Fetch:
             self._idle_reason(now),
         )
 
+    @property
+    def held_blocks(self) -> int:
+        """Blocks in the cache."""
+        return len(self._cache)
+
+    @property
+    def blocks_in_flight(self) -> float:
+        """Blocks that all open requests will likely bring."""
+        return self._peers.tracker.blocks
+
     def _unserviceable(self) -> ViewRanges:
         ledger = self._ledger
         missing: List[ViewRange] = []

@@ -1,0 +1,1 @@
+"""Simulated networks: the production fetch rules in virtual time, against modelled peers."""

@@ -1,0 +1,64 @@
+"""What a run came to."""
+from typing import Any, Dict, NamedTuple, Tuple
+
+from blockio_plugin.rules.views import ViewRanges
+
+
+class PeerResult(NamedTuple):
+    """One peer at the end; ``score`` in seconds per block, 0 where it was never measured."""
+
+    name: str
+    requests: int
+    blocks: int
+    score: float
+    banned: bool
+
+
+class Result(NamedTuple):
+    """One run. Times in virtual seconds but for ``cpu_seconds``, spent in the production rules."""
+
+    finished: bool
+    seconds: float
+    lower_bound: float
+    ratio: float
+    blocks: int
+    duplicates: int
+    requests: int
+    timeouts: int
+    max_in_flight: int
+    max_held: int
+    honest_banned: int
+    unavailable: ViewRanges
+    cpu_seconds: float
+    peers: Tuple[PeerResult, ...]
+
+    def to_json(self) -> Dict[str, Any]:
+        """Plain values for a JSON object."""
+        return {**self._asdict(), "peers": [peer._asdict() for peer in self.peers]}
+
+
+class Delivery(NamedTuple):
+    """One request and what came of it: ``arrived`` is None where no answer was used."""
+
+    peer: str
+    start: int
+    stop: int
+    blocks: int
+    issued: float
+    arrived: float
+    was_used: bool
+
+
+class ScoreSample(NamedTuple):
+    """A peer's score (s per block) at a moment."""
+
+    peer: str
+    time: float
+    score: float
+
+
+class Trace(NamedTuple):
+    """What happened in a run, in order."""
+
+    deliveries: Tuple[Delivery, ...]
+    scores: Tuple[ScoreSample, ...]
