@@ -103,9 +103,8 @@ class BlockImporter:
                     continue
                 with self._overlay.atomic_batch():
                     done = self._import(header, block_rlp)
-            except DATABASE_ERRORS:
-                raise
             except Exception as err:
+                _raise_database_error(err)
                 # Strangers choose these bytes: whatever py-evm stumbles over is the block's fault.
                 failure = ImportFailure(block_hash, _describe_error(err))
                 break
@@ -176,6 +175,15 @@ def split_header(block_rlp: bytes) -> StoredHeader:
     header = read_item(block_rlp, block.start, block.stop)
     header_rlp = block_rlp[block.start:header.stop]
     return decode_header(keccak(header_rlp), header_rlp)
+
+
+def _raise_database_error(err: BaseException) -> None:
+    """Raise what went wrong with the database, if it did. py-evm may fail again on top of it."""
+    cause: Optional[BaseException] = err
+    while cause is not None:
+        if isinstance(cause, DATABASE_ERRORS):
+            raise cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _describe_error(err: Exception) -> str:

@@ -1,7 +1,8 @@
 """A chain of the demo's recipe, with skipped views and transfers, on a real LevelDB."""
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
-from typing import Callable, ContextManager, Iterator, NamedTuple, Tuple
+from typing import Callable, Iterator, NamedTuple, Tuple
 
 from eth.chains.base import Chain
 from eth.db.backends.level import LevelDB
@@ -10,7 +11,7 @@ from trinity.config import Eth1ChainConfig
 
 from blockio_plugin.rules.schemes import ViewScheme, parse_scheme
 from blockio_plugin.tools.chain_builder import Recipe, build_chain, iterate_blocks, read_recipe
-from blockio_plugin.tools.chain_files import initialize_chain, read_chain_config
+from blockio_plugin.tools.chain_files import read_chain_config
 
 RECIPE = Path(__file__).parent.parent.parent / "fixtures" / "demo" / "chain.toml"
 
@@ -88,13 +89,21 @@ def describe(recipe: Recipe, db: LevelDB) -> BuiltChain:
     )
 
 
-@pytest.fixture
-def fork(recipe: Recipe, open_db: OpenDB) -> Callable[[int, int, int], BuiltChain]:
-    """Makes a chain that leaves the built one above block ``fork``, drawn from another seed."""
+Fork = Callable[[int, int, int], BuiltChain]
 
-    def make(fork: int, seed: int, length: int) -> BuiltChain:
-        db = open_db(f"fork-{fork}-{seed}-{length}")
-        build_chain(recipe, db, fork)
-        return describe(recipe._replace(seed=seed, blocks=length), db)
 
-    return make
+@pytest.fixture(scope="session")
+def fork(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fork]:
+    """
+    Gives a chain of some length that leaves the built one above block ``fork``, drawn from another
+    seed; not to be written to.
+    """
+    with _open_databases(tmp_path_factory.mktemp("forks")) as open_db:
+
+        @lru_cache(maxsize=None)
+        def make(fork: int, seed: int, length: int) -> BuiltChain:
+            db = open_db(f"{fork}-{seed}-{length}")
+            build_chain(recipe, db, fork)
+            return describe(recipe._replace(seed=seed, blocks=length), db)
+
+        yield make

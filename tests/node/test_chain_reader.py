@@ -85,7 +85,7 @@ def test_blocks_are_those_that_py_evm_encodes(built) -> None:
     for number, block in enumerate(built.blocks):
         decoded = built.chain.get_canonical_block_by_number(number)
         assert rlp.encode(decoded) == block
-    assert max(len(built.chain.get_canonical_block_by_number(n).transactions) for n in (10, 60)) == 20
+    assert len(built.chain.get_canonical_block_by_number(60).transactions) == 20
 
 
 @pytest.mark.parametrize("count", [1, 2, 16, 17, 127, 128, 129, 257])
@@ -277,10 +277,11 @@ class SwitchingDB(AtomicDB):
 
 
 @pytest.mark.parametrize("length", [50, 60, 70])
-def test_reorganisation_while_reading(built, fork: Callable, length: int) -> None:
+@pytest.mark.parametrize("below", [27, 30, 40])
+def test_reorganisation_while_reading(built, fork: Callable, length: int, below: int) -> None:
     """Whenever it happens, what is answered is true of one branch or the other."""
     other = fork(30, 5, length)
-    start = built.views[27] + 1
+    start = built.views[below] + 1
     count = SwitchingDB(built.db, other.db, None)
     ask(ChainReader(count, built.scheme), start, most=20)
     seen = set()
@@ -290,7 +291,7 @@ def test_reorganisation_while_reading(built, fork: Callable, length: int) -> Non
         seen.add(len(answer.blocks))
         if answer.length:
             assert any(is_true(answer, chain.views, chain.blocks) for chain in (built, other))
-    assert max(seen) == 20
+    assert max(seen) >= 10
 
 
 def is_true(answer: BlocksByView, views: Sequence[int], blocks: Sequence[bytes]) -> bool:
