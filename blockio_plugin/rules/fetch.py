@@ -105,6 +105,7 @@ class Fetch:
         self._ranked_at = 0.0
         self._ranked_returns = -1
         self._is_idle = False
+        self._copied_at = -IDLE_TIME
         self._looked_at = 0.0
         self._contested: Optional[int] = None
         self._partition: Optional[Partition] = None
@@ -193,7 +194,10 @@ class Fetch:
             ranking = rank_segments(partition, ledger.wanted, self._peers.scores, density)
             self._ranking, self._ranked_at = ranking, now
             self._ranked_returns = ledger.returns
-        return Demand(ledger.wanted, partition, ranking, stop, density, room)
+        may_copy = now >= self._copied_at + IDLE_TIME
+        if may_copy:
+            self._copied_at = now
+        return Demand(ledger.wanted, partition, ranking, stop, density, room, may_copy)
 
     def _room_at_front(self) -> float:
         """Blocks to ask for in spite of a full cache: none while import has something to do."""
@@ -348,7 +352,7 @@ class Fetch:
                     self._peers.tracker.mark_late(behind)
                     self._return_views(behind)
                     late.append(behind.request)
-        if now - self._looked_at >= STALL_TIME:
+        if now >= self._looked_at + STALL_TIME:
             self._looked_at = now
             self._contested = self._links.doubt_front(now)
             if not self._ledger.wanted and not len(self._peers.tracker):
@@ -380,7 +384,7 @@ class Fetch:
         """When to call ``expire`` and ``plan`` again at the latest; None: only when asked to."""
         times = [entry.deadline for entry in self._peers.tracker.open_requests()]
         if self._is_idle:
-            times.append(now + IDLE_TIME)
+            times.append(max(self._copied_at + IDLE_TIME, now))
         if self._ledger.front < self._ledger.target:
             times.append(max(self._looked_at + STALL_TIME, now + IDLE_TIME))
             if self._ledger.wanted:

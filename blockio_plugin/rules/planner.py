@@ -75,7 +75,7 @@ class Demand(NamedTuple):
     What is wanted and what is known of it.
 
     ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
-    ``room``: blocks that may still be asked for.
+    ``room``: blocks that may still be asked for. ``may_copy``: whether to look for take-overs.
     """
 
     wanted: ViewSet
@@ -84,6 +84,7 @@ class Demand(NamedTuple):
     stop: int
     density: float
     room: float
+    may_copy: bool
 
 
 def plan(
@@ -97,11 +98,6 @@ def plan(
     """The requests to issue now; nothing that was passed in is changed."""
     this_round = _Round(demand, table, tracker, scores, now)
     return Plan(tuple(this_round.proposals(clock_index)), this_round.is_idle)
-
-
-def may_ask(score: Score, queue: PeerQueue, now: float) -> bool:
-    """Whether a peer may be sent a request at all, whatever it is for."""
-    return score.paused_until <= now and len(queue.unanswered) < MAX_UNANSWERED
 
 
 def finish_times(
@@ -153,28 +149,34 @@ class _Round:
         line = self._line_up(clock_index)
         idle: List[PeerID] = []
         while line and self._room >= 1:
-            waiting: List[PeerID] = []
+            served: List[PeerID] = []
             for peer in line:
-                proposal = self._next_request(peer)
-                if proposal is None:
+                blocks = self._blocks_to_ask(peer)
+                if not blocks:
                     continue
-                yield self._note(proposal)
-                if self._has_room(peer):
-                    waiting.append(peer)
-            idle.extend(peer for peer in line if peer not in waiting and self._has_room(peer))
-            line = waiting
+                proposal = self._next_request(peer, blocks)
+                if proposal is None:
+                    idle.append(peer)
+                else:
+                    served.append(peer)
+                    yield self._note(proposal)
+            line = served
         for peer in idle:
-            proposal = self._next_copy(peer)
-            while proposal is not None:
-                yield self._note(proposal)
-                proposal = self._next_copy(peer) if self._has_room(peer) else None
-            self.is_idle = self.is_idle or self._has_room(peer)
+            blocks = self._blocks_to_ask(peer)
+            while blocks and self._demand.may_copy:
+                copy = self._next_copy(peer, blocks)
+                if copy is None:
+                    break
+                yield self._note(copy)
+                blocks = self._blocks_to_ask(peer)
+            self.is_idle = self.is_idle or blocks > 0
 
     def _line_up(self, clock_index: int) -> List[PeerID]:
+        now = self._now
         peers = [
             peer
-            for peer in self._table
-            if may_ask(self._scores[peer], self._tracker.queue(peer), self._now)
+            for (peer, queue), score in zip(self._tracker.queues.items(), self._scores.values())
+            if queue.blocks <= score.refill_below and score.paused_until <= now
         ]
         if len(peers) > 1:
             start = clock_index % len(peers)
@@ -193,33 +195,24 @@ class _Round:
             self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
         return proposal
 
-    def _has_room(self, peer: PeerID) -> bool:
-        return self._blocks_to_ask(peer) > 0
-
     def _blocks_to_ask(self, peer: PeerID) -> float:
         """How many blocks the peer should be asked for next; 0 where it owes enough."""
-        score, queue = self._scores[peer], self._tracker.queue(peer)
-        asked = self._asked.get(peer, 0)
-        unanswered = len(queue.unanswered) + asked
+        score, queue = self._scores[peer], self._tracker.queues[peer]
+        unanswered = len(queue.unanswered) + self._asked.get(peer, 0)
         if unanswered >= MAX_UNANSWERED:
             return 0
         if queue.late:
+            # It let requests go by: a single small one at a time, until it answers again.
             return FIRST_REQUESTS[0] if unanswered == queue.late else 0
         if not score.known:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0
-        owed = queue.blocks + self._owed.get(peer, 0.0)
-        blocks = max(1.0, min(score.request_blocks, score.answer_limit, MAX_ANSWER_BLOCKS))
-        # A request is held back until it fits, so that there are few and each is worth its cost.
-        if unanswered and owed + min(blocks, score.budget / 2) > score.budget:
+        if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
             return 0
-        return blocks
+        return score.request_blocks
 
-    def _next_request(self, peer: PeerID) -> Optional[Proposal]:
+    def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         demand = self._demand
-        blocks = self._blocks_to_ask(peer)
-        if not blocks:
-            return None
         for number in demand.ranking.order.get(peer, ()):
             segment = demand.partition.segments[number]
             stop = min(segment.stop, demand.stop)
@@ -294,11 +287,10 @@ class _Round:
             end = wanted.next_missing(start)
         return ViewRange(start, end)
 
-    def _next_copy(self, peer: PeerID) -> Optional[Proposal]:
+    def _next_copy(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         """Part of the open request that ends last, if ``peer`` would be clearly quicker."""
-        blocks = self._blocks_to_ask(peer)
         score = self._scores[peer]
-        if not blocks or not score.known:
+        if not score.known:
             return None
         if self._finishes is None:
             self._finishes = self._compute_finishes()

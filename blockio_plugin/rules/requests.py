@@ -1,5 +1,5 @@
 """The request tracker: each open request with its issue time, and which are late."""
-from typing import Dict, Hashable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Dict, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from blockio_plugin.rules.messages import Offence
 from blockio_plugin.rules.views import ViewRange
@@ -84,6 +84,11 @@ class RequestTracker:
     def queue(self, peer: PeerID) -> PeerQueue:
         """The unanswered requests of a known peer."""
         return self._queues[peer]
+
+    @property
+    def queues(self) -> Mapping[PeerID, PeerQueue]:
+        """The unanswered requests of all peers, in the order in which they joined."""
+        return self._queues
 
     def issue(
         self,

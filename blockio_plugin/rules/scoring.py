@@ -80,6 +80,11 @@ class Score:
     """What is known of one peer's speed and honesty. All times in seconds."""
 
     __slots__ = (
+        "value",
+        "octave",
+        "request_blocks",
+        "budget",
+        "refill_below",
         "seconds_per_block",
         "overhead",
         "round_trip",
@@ -98,6 +103,16 @@ class Score:
     )
 
     def __init__(self) -> None:
+        self.value = UNKNOWN_SECONDS_PER_BLOCK
+        """The score: seconds per block, overhead shared out, over trust. Lower is better."""
+        self.octave = 0
+        """The score on a scale on which each step is a factor of two."""
+        self.request_blocks = 1.0
+        """Blocks that one request should ask for."""
+        self.budget = 0.0
+        """Blocks that the peer may owe us."""
+        self.refill_below = 0.0
+        """It is asked for more once it owes no more blocks than this."""
         self.seconds_per_block = UNKNOWN_SECONDS_PER_BLOCK
         self.overhead = 0.0
         self.round_trip = UNKNOWN_ROUND_TRIP
@@ -121,6 +136,7 @@ class Score:
         self._setbacks = 0
         # Decayed weight, blocks, time, blocks squared, blocks times time.
         self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
+        self._derive()
 
     @property
     def known(self) -> bool:
@@ -128,32 +144,19 @@ class Score:
         return self.answers > 0
 
     @property
-    def value(self) -> float:
-        """The score: seconds per block, overhead shared out, over trust. Lower is better."""
-        share = self.overhead / max(self.request_blocks, 1.0)
-        return (self.seconds_per_block + share) / self.trust
-
-    @property
-    def octave(self) -> int:
-        """The score on a scale on which each step is a factor of two."""
-        return floor(log2(self.value))
-
-    @property
     def last_arrival(self) -> float:
         """When it last answered."""
         return self._last_arrival
 
-    @property
-    def request_blocks(self) -> float:
-        """Blocks that one request should ask for."""
+    def _derive(self) -> None:
+        speed = self.seconds_per_block
         time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * self.overhead)
-        return time / self.seconds_per_block
-
-    @property
-    def budget(self) -> float:
-        """Blocks that the peer may owe us."""
-        time = self.round_trip + QUEUE_TIME * self.trust
-        return min(time / self.seconds_per_block, self.cap)
+        self.request_blocks = max(1.0, min(time / speed, self.answer_limit))
+        self.value = (speed + self.overhead / self.request_blocks) / self.trust
+        self.octave = floor(log2(self.value))
+        self.budget = min((self.round_trip + QUEUE_TIME * self.trust) / speed, self.cap)
+        # A request is held back until it fits, so that there are few and each is worth its cost.
+        self.refill_below = self.budget - min(self.request_blocks, self.budget / 2)
 
     def service_time(self, blocks: float) -> float:
         """How long the peer likely works for an answer of that many blocks."""
@@ -187,6 +190,7 @@ class Score:
             # The second answer shows the speed alone; with it the first one can be taken apart.
             self._refit_first(blocks, now - self._last_arrival)
         self._last_arrival = now
+        self._derive()
 
     def _refit_first(self, blocks: int, service: float) -> None:
         elapsed, first_blocks = self._first
@@ -224,10 +228,13 @@ class Score:
     def cut_short(self, blocks: int) -> None:
         """It answered for less than it was asked for, with fewer blocks than were allowed."""
         self.answer_limit = float(max(blocks, 1))
+        self._derive()
 
     def not_cut_short(self) -> None:
         """It answered in full: its limit may be higher by now (limits in bytes move)."""
-        self.answer_limit = min(self.answer_limit * LIMIT_GROWTH, float(MAX_ANSWER_BLOCKS))
+        if self.answer_limit < MAX_ANSWER_BLOCKS:
+            self.answer_limit = min(self.answer_limit * LIMIT_GROWTH, float(MAX_ANSWER_BLOCKS))
+            self._derive()
 
     def declined(self, now: float) -> None:
         """It did not want to answer."""
@@ -241,9 +248,9 @@ class Score:
 
     def timed_out(self, now: float) -> None:
         """An answer is late."""
+        self.cap = float(sum(FIRST_REQUESTS))
         self._fault()
         self._pause(LATE_PAUSE, now)
-        self.cap = float(sum(FIRST_REQUESTS))
 
     def disproved(self, now: float) -> None:
         """A claim of it turned out false."""
@@ -254,6 +261,7 @@ class Score:
 
     def _fault(self) -> None:
         self.trust = max(MIN_TRUST, self.trust * DECREASE)
+        self._derive()
 
     def _pause(self, seconds: float, now: float) -> None:
         pause = min(seconds * 2 ** min(self._setbacks, 16), MAX_PAUSE)
