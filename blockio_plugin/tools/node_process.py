@@ -19,11 +19,19 @@ from blockio_plugin.events import (
     GetBlockIOStatusRequest,
 )
 
-BOOT_TIMEOUT = 60.0
-"""Seconds for a node to listen, most. It takes about 10 on two idle cores."""
+BOOT_TIMEOUT = 120.0
+"""Seconds for a node to listen, most. It takes about 10 on two idle cores, 40 on busy ones."""
 
 STOP_TIMEOUT = 30.0
 """Seconds from Ctrl-C to a kill."""
+
+ENVIRONMENT = {
+    # All of the node's processes are then one group that can be killed as such.
+    "TRINITY_SINGLE_PROCESS_GROUP": "1",
+    # Of the warnings that a pre-release of Trinity turns on, those that concern us.
+    "PYTHONWARNINGS": "ignore,default::ResourceWarning,default::RuntimeWarning",
+}
+"""Set for every node."""
 
 QUIET_FLAGS = (
     "--disable-discovery",
@@ -103,14 +111,15 @@ class NodeProcess:
     async def start(self) -> None:
         """Start the node on a free port and wait until it listens. May be called again after an end."""
         self.port = pick_free_port()
+        # Trinity makes no directory outside its own root.
+        self.config.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *self.command,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                # All of the node's processes are then one group that can be killed as such.
-                env={**os.environ, "TRINITY_SINGLE_PROCESS_GROUP": "1"},
+                env={**os.environ, **ENVIRONMENT},
                 start_new_session=True,
             )
         listening = asyncio.ensure_future(self._wait_listening())

@@ -46,15 +46,16 @@ class ShapedLink:
 
     async def _relay(self, near: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
         far, far_out = await asyncio.open_connection("127.0.0.1", self._target_port)
+        pumps = {
+            asyncio.ensure_future(_pump(near, far_out, _pass_at_once)),
+            asyncio.ensure_future(_pump(far, near_out, self._pass)),
+        }
         try:
-            await asyncio.wait(
-                {
-                    asyncio.ensure_future(_pump(near, far_out, _pass_at_once)),
-                    asyncio.ensure_future(_pump(far, near_out, self._pass)),
-                },
-                return_when=asyncio.FIRST_COMPLETED,
-            )
+            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            for pump in pumps:
+                pump.cancel()
+            await asyncio.gather(*pumps, return_exceptions=True)
             near_out.close()
             far_out.close()
 
@@ -84,5 +85,7 @@ async def _pump(
             if not data:
                 return
             await carry(len(data))
+            if writer.is_closing():
+                return
             writer.write(data)
             await writer.drain()
