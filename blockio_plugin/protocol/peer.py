@@ -1,4 +1,5 @@
 """Trinity's peers with the sub-protocol in addition. ``eth`` and ``wit`` stay as they are."""
+import asyncio
 from typing import Any, Optional, Tuple
 
 from lahja import EndpointAPI
@@ -10,6 +11,14 @@ from trinity.protocol.eth.peer import ETHPeer, ETHPeerFactory
 from blockio_plugin.protocol.api import BlockIOAPI
 from blockio_plugin.protocol.handshaker import BlockIOHandshaker
 from blockio_plugin.protocol.proto import BlockIOProtocol
+
+
+CANCEL_INTERVAL = 0.1
+"""
+Seconds after which the end of a connection that goes on is asked for again. ``asyncio.wait_for`` of
+Python 3.8 loses a cancellation that comes together with the data that it waits for (bpo-37658), and
+so a peer that is dropped and goes on sending would stay.
+"""
 
 
 class BlockIOPeer(ETHPeer):
@@ -40,6 +49,13 @@ class BlockIOPeer(ETHPeer):
         self.disconnect_nowait(DisconnectReason.BAD_PROTOCOL)
         # The peer runs inside the connection, so the connection is what has to end.
         self.connection.get_manager().cancel()
+        asyncio.get_event_loop().call_later(CANCEL_INTERVAL, self._insist)
+
+    def _insist(self) -> None:
+        multiplexer = self.connection.get_multiplexer()
+        if multiplexer.is_streaming:
+            multiplexer.cancel_streaming()
+            asyncio.get_event_loop().call_later(CANCEL_INTERVAL, self._insist)
 
 
 class BlockIOPeerFactory(ETHPeerFactory):

@@ -107,7 +107,7 @@ def send_frame() -> Callable[[BlockIOPeer, int, bytes], None]:
 @pytest.fixture
 def ended() -> Callable[[BasePeer], Any]:
     async def ended(peer: BasePeer) -> None:
-        """Wait until the connection has ended."""
-        await asyncio.wait_for(peer.connection.get_manager().wait_finished(), 5)
+        """Wait until the connection has ended. Parts of p2p notice that after 5 seconds only."""
+        await asyncio.wait_for(peer.connection.get_manager().wait_finished(), 10)
 
     return ended

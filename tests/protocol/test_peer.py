@@ -18,6 +18,7 @@ from trinity.protocol.wit.proto import WitnessProtocol
 from blockio_plugin.protocol.handshaker import BlockIOHandshaker, BlockIOHandshakeReceipt
 from blockio_plugin.protocol.peer import BlockIOPeer, BlockIOPeerFactory
 from blockio_plugin.protocol.proto import BlockIOProtocol
+from blockio_plugin.rules.messages import Availability
 
 Connect = Callable[..., Any]
 
@@ -71,6 +72,28 @@ async def test_drop_says_why(
         assert bob.local_disconnect_reason is DisconnectReason.BAD_PROTOCOL
     lines = [record for record in caplog.records if "two blocks at view 7" in record.getMessage()]
     assert len(lines) == 1 and lines[0].levelno == logging.WARNING
+
+
+async def test_drop_ends_a_connection_on_which_frames_keep_coming(
+    connect: Connect, ended: Callable[..., Any]
+) -> None:
+    """A cancellation can get lost among them."""
+    for _ in range(20):
+        async with connect() as (alice, bob):
+            for _ in range(50):
+                alice.blockio_api.send_availability(Availability("number", 0, ()))
+            arriving = asyncio.ensure_future(send_on(alice))
+            try:
+                bob.drop("enough")
+                await ended(bob)
+            finally:
+                arriving.cancel()
+
+
+async def send_on(peer: BlockIOPeer) -> None:
+    while True:
+        peer.blockio_api.send_availability(Availability("number", 0, ()))
+        await asyncio.sleep(0.01)
 
 
 class GarbageHandshaker(BlockIOHandshaker):

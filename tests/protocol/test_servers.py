@@ -66,7 +66,7 @@ class Process:
             self.event_bus.subscribe(event_type, self._facts.put_nowait)
 
     async def next(self) -> Any:
-        return await asyncio.wait_for(self._facts.get(), 5)
+        return await asyncio.wait_for(self._facts.get(), 15)
 
 
 class Node(NamedTuple):
