@@ -13,6 +13,15 @@ from blockio_plugin.rules.views import ViewRange, ViewRanges, clip, range_at
 MAX_SEGMENTS = 256
 """Segments cut, most; views past the last one wait until the front has moved on."""
 
+DECLINED_TIME = 10.0
+"""Seconds for which a peer is not asked again for views that it declined."""
+
+DECLINED_GROWTH = 4
+"""A decline right after another is taken to be about this many times as many views."""
+
+DECLINED_VIEWS = 64
+"""Views that a first decline is taken to be about, at least."""
+
 MAX_EXCLUSIONS = 256
 """Ranges that one peer is not asked for in spite of its advert, most; the oldest give way."""
 
@@ -83,6 +92,18 @@ class AvailabilityTable:
         if entry is not None:
             entry.exclusions.append(Exclusion(views, until))
             del entry.exclusions[:-MAX_EXCLUSIONS]
+
+    def declined(self, peer: PeerID, views: ViewRange, declines: int, now: float) -> None:
+        """
+        ``peer`` declined ``views``, its ``declines``-th in a row. It may hold far less than it
+        advertises: each decline in a row shrinks its advert by more, so that few are needed to come
+        to views that it holds.
+        """
+        length = max(views.length, DECLINED_VIEWS) * DECLINED_GROWTH ** min(declines - 1, 20)
+        covering = self.covering(peer, views.start)
+        if covering is not None:
+            stop = max(views.stop, min(views.start + length, covering.stop))
+            self.exclude(peer, ViewRange(views.start, stop), now + DECLINED_TIME)
 
     def settle_below(self, view: int) -> None:
         """Forget exclusions below ``view``."""

@@ -48,6 +48,9 @@ LATE_TIME = 1.0
 UNKNOWN_LATE_TIME = 4.0
 """Seconds after which the answer of a peer that was never measured is late."""
 
+LINK_FACTOR = 1.5
+"""An answer is not late before this many times the time that all blocks in flight take to arrive."""
+
 MAX_LATE_TIME = 30.0
 """Seconds after which an answer is late, however late the others are too."""
 
@@ -191,13 +194,18 @@ class Fetch:
             or now - self._ranked_at >= RANKING_TIME
             or self._ranked_returns != ledger.returns
         ):
-            ranking = rank_segments(partition, ledger.wanted, self._peers.scores, density)
+            ranking = rank_segments(
+                partition, ledger.wanted, self._peers.scores, table, density, now
+            )
             self._ranking, self._ranked_at = ranking, now
             self._ranked_returns = ledger.returns
         may_copy = now >= self._copied_at + IDLE_TIME
         if may_copy:
             self._copied_at = now
-        return Demand(ledger.wanted, partition, ranking, stop, density, room, may_copy)
+        link_time = self._peers.tracker.blocks * self._peers.goodput.block_time
+        return Demand(
+            ledger.wanted, partition, ranking, stop, density, room, link_time, may_copy
+        )
 
     def _room_at_front(self) -> float:
         """Blocks to ask for in spite of a full cache: none while import has something to do."""
@@ -274,13 +282,14 @@ class Fetch:
         score = self._peers.scores[peer]
         if covered.length <= 0:
             score.declined(now)
-            self._peers.availability.exclude(peer, asked, score.paused_until + LATE_TIME)
+            self._peers.availability.declined(peer, asked, score.declines, now)
             ledger.want_again(asked)
             return Receipt((), 0, entry.is_late)
         self._density.seen(covered.length, len(blocks))
         hinted = covered.stop < next_view
         if blocks:
             score.supplied(entry.request.issued_at, entry.queued, len(blocks), now)
+            self._peers.goodput.note(len(blocks), now)
         else:
             score.answered_empty(hinted, now)
         ledger.answer(covered)
@@ -361,8 +370,11 @@ class Fetch:
 
     def _are_all_late(self, entry: OpenRequest, now: float) -> bool:
         """Whether most peers are late by about as much: then our own link is slow, or the world."""
-        if now - entry.request.issued_at > MAX_LATE_TIME:
+        waited = now - entry.request.issued_at
+        if waited > MAX_LATE_TIME:
             return False
+        if waited < LINK_FACTOR * self._peers.tracker.blocks * self._peers.goodput.block_time:
+            return True
         delays: List[float] = []
         for peer in self._peers:
             queue, score = self._peers.tracker.queue(peer), self._peers.scores[peer]

@@ -154,7 +154,8 @@ class Links:
         if gap.length <= 0:
             return
         for claim in self.claims.over(gap):
-            self._peers.availability.exclude(claim.peer, gap, inf)
+            views = ViewRange(max(claim.views.start, gap.start), min(claim.views.stop, gap.stop))
+            self._peers.availability.exclude(claim.peer, views, inf)
         self.disputed.add(*gap)
         self._ledger.reopen(gap)
 

@@ -2,6 +2,7 @@
 from typing import Dict, Iterator, Tuple
 
 from blockio_plugin.rules.availability import AvailabilityTable
+from blockio_plugin.rules.goodput import Goodput
 from blockio_plugin.rules.requests import OpenRequest, PeerID, RequestTracker
 from blockio_plugin.rules.scoring import Score
 
@@ -12,6 +13,7 @@ class PeerBook:
     def __init__(self) -> None:
         self.availability = AvailabilityTable()
         self.tracker = RequestTracker()
+        self.goodput = Goodput()
         self.scores: Dict[PeerID, Score] = {}
 
     def join(self, peer: PeerID) -> None:

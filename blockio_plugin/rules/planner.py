@@ -75,7 +75,8 @@ class Demand(NamedTuple):
     What is wanted and what is known of it.
 
     ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
-    ``room``: blocks that may still be asked for. ``may_copy``: whether to look for take-overs.
+    ``room``: blocks that may still be asked for. ``link_time``: seconds that all blocks in flight
+    take at the pace at which blocks arrive from everybody: our own link may be the limit. ``may_copy``: whether to look for take-overs.
     """
 
     wanted: ViewSet
@@ -84,6 +85,7 @@ class Demand(NamedTuple):
     stop: int
     density: float
     room: float
+    link_time: float
     may_copy: bool
 
 
@@ -303,6 +305,7 @@ class _Round:
             left = entry.blocks * (request.views.stop - start) / request.views.length
             part = max(1.0, min(blocks / 2, left))
             need = score.round_trip + score.service_time(owed + part)
+            need = max(need, self._demand.link_time)
             if finish - self._now < need * COPY_FACTOR + COPY_MARGIN:
                 return None
             covering = self._table.covering(peer, start)

@@ -6,10 +6,13 @@ else at intervals, and not for each request.
 """
 from typing import Dict, List, Mapping, NamedTuple, Tuple
 
-from blockio_plugin.rules.availability import Partition
+from blockio_plugin.rules.availability import AvailabilityTable, Partition
 from blockio_plugin.rules.requests import PeerID
 from blockio_plugin.rules.scoring import Score
 from blockio_plugin.rules.view_set import ViewSet
+
+LONG = 1e9
+"""Seconds that a class takes which nobody can be asked for now."""
 
 
 class Standing(NamedTuple):
@@ -32,9 +35,14 @@ class Ranking(NamedTuple):
 
 
 def rank_segments(
-    partition: Partition, wanted: ViewSet, scores: Mapping[PeerID, Score], density: float
+    partition: Partition,
+    wanted: ViewSet,
+    scores: Mapping[PeerID, Score],
+    table: AvailabilityTable,
+    density: float,
+    now: float,
 ) -> Ranking:
-    """Rank the segments in which anything is wanted."""
+    """Rank the segments in which anything is wanted. Peers that pause do not count as holders."""
     views: Dict[int, int] = {}
     members: Dict[int, List[int]] = {}
     for number, segment in enumerate(partition.segments):
@@ -48,11 +56,18 @@ def rank_segments(
     standings: Dict[int, Standing] = {}
     for key, numbers in members.items():
         rate, quickest = 0.0, float("inf")
+        lowest = wanted.next_at(partition.segments[numbers[0]].start)
         for peer in partition.segments[numbers[0]].holders:
             score = scores[peer]
+            if score.paused_until > now or (
+                lowest is not None
+                and any(lowest in views and now < until for views, until in table.excluded(peer))
+            ):
+                continue
             rate += score.trust / score.seconds_per_block
             quickest = min(quickest, score.round_trip + score.service_time(1))
-        standing = Standing(views[key] * density / rate, quickest)
+        time_left = views[key] * density / rate if rate else LONG
+        standing = Standing(time_left, quickest)
         standings.update(dict.fromkeys(numbers, standing))
     ranked = sorted(standings, key=lambda number: (-standings[number].time_left, number))
     if len(ranked) == 1:

@@ -41,7 +41,7 @@ SPREAD = 0.3
 GROWTH = 3.0
 """Blocks that each delivered block adds to what a peer may owe: four-fold per round trip."""
 
-LIMIT_GROWTH = 1.01
+LIMIT_GROWTH = 1.02
 """What each answer in full multiplies the blocks asked for in one request by, after a short one."""
 
 DECREASE = 0.5
@@ -63,8 +63,14 @@ FASTEST = 1e-5
 """Seconds per block, least: a fit can come out at nothing when two answers arrive together."""
 
 PAUSE = 0.25
-"""Seconds without requests after a decline, or an empty answer of a peer that never gave a block;
-doubled each time until it supplies a block."""
+"""Seconds without requests after an empty answer of a peer that never gave a block, or a request
+that could not be sent; doubled each time until it supplies a block."""
+
+DECLINE_PAUSE = 0.1
+"""Seconds without requests after a decline, times the declines in a row."""
+
+MAX_DECLINES = 20
+"""Declines in a row after which a pause gets no longer."""
 
 DISPROOF_PAUSE = 4.0
 """Seconds without requests after a disproved claim of a peer that never gave a block; doubled."""
@@ -94,6 +100,7 @@ class Score:
         "cap",
         "answer_limit",
         "empty_answers",
+        "declines",
         "paused_until",
         "faults",
         "_first",
@@ -127,6 +134,8 @@ class Score:
         """Blocks that it puts into one answer, as far as we have seen."""
         self.empty_answers = 0
         """Answers without a block since the last with one."""
+        self.declines = 0
+        """Requests declined since the last answer with a block."""
         self.paused_until = 0.0
         self.faults = 0
         """Claims disproved."""
@@ -171,6 +180,7 @@ class Score:
         self.trust = min(1.0, self.trust + INCREASE)
         self._setbacks = 0
         self.empty_answers = 0
+        self.declines = 0
         self.paused_until = now
         if self.answers == 1:
             # Nothing tells way from work yet: half each, and no way is longer than the longest.
@@ -227,7 +237,7 @@ class Score:
 
     def cut_short(self, blocks: int) -> None:
         """It answered for less than it was asked for, with fewer blocks than were allowed."""
-        self.answer_limit = float(max(blocks, 1))
+        self.answer_limit = max(float(blocks), self.answer_limit * DECREASE, 1.0)
         self._derive()
 
     def not_cut_short(self) -> None:
@@ -239,8 +249,9 @@ class Score:
     def declined(self, now: float) -> None:
         """It did not want to answer."""
         self._last_arrival = now
+        self.declines += 1
         self._fault()
-        self._pause(PAUSE, now)
+        self.paused_until = now + DECLINE_PAUSE * min(self.declines, MAX_DECLINES)
 
     def undelivered(self, now: float) -> None:
         """A request could not be sent to it; it is likely about to go."""
