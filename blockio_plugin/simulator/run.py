@@ -6,7 +6,7 @@ a peer whose blocks do not verify, and confirms blocks as soon as they link.
 """
 import heapq
 from random import Random
-from time import perf_counter
+from time import thread_time
 from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
 
 from blockio_plugin.rules.answers import check_answer
@@ -189,15 +189,15 @@ class Run:
         return Trace(tuple(self._deliveries), tuple(self._samples))
 
     def _timed(self, call: Callable[[], object]) -> None:
-        start = perf_counter()
+        start = thread_time()
         call()
-        self._cpu += perf_counter() - start
+        self._cpu += thread_time() - start
 
     def _step(self) -> None:
         """The next thing that happens: an event of the network, or the rules' own time."""
-        start = perf_counter()
+        start = thread_time()
         wake_at = self.fetch.wake_at(self.now)
-        self._cpu += perf_counter() - start
+        self._cpu += thread_time() - start
         next_event = self._events[0][0] if self._events else float("inf")
         if wake_at is not None and wake_at < next_event:
             self.now = max(self.now, wake_at)
@@ -246,7 +246,7 @@ class Run:
             self._banned.add(name)
             self._leave(name)
             return
-        start = perf_counter()
+        start = thread_time()
         check_answer(request, answer.message, answer.blocks)
         message = answer.message
         receipt = self.fetch.receive(
@@ -260,7 +260,7 @@ class Run:
         ready = self.fetch.ready(READY_BLOCKS, READY_BYTES)
         if ready:
             self.fetch.confirm(ready[-1].view)
-        self._cpu += perf_counter() - start
+        self._cpu += thread_time() - start
         self._blocks[name] += len(receipt.fresh)
         self._duplicates += receipt.duplicates
         self._note_arrival(receipt.fresh)
@@ -286,15 +286,15 @@ class Run:
         self._max_held = max(self._max_held, self.fetch.held_blocks)
 
     def _expire(self) -> None:
-        start = perf_counter()
+        start = thread_time()
         late = self.fetch.expire(self.now)
-        self._cpu += perf_counter() - start
+        self._cpu += thread_time() - start
         self._timeouts += len(late)
 
     def _plan(self) -> None:
-        start = perf_counter()
+        start = thread_time()
         requests = self.fetch.plan(self.now)
-        self._cpu += perf_counter() - start
+        self._cpu += thread_time() - start
         for request in requests:
             self._send(request)
         if requests:
