@@ -12,7 +12,6 @@ from blockio_plugin.protocol.api import BlockIOAPI
 from blockio_plugin.protocol.handshaker import BlockIOHandshaker
 from blockio_plugin.protocol.proto import BlockIOProtocol
 
-
 CANCEL_INTERVAL = 0.1
 """
 Seconds after which the end of a connection that goes on is asked for again. ``asyncio.wait_for`` of
