@@ -1,0 +1,55 @@
+"""Figures, each beside the one it is measured against in the same run."""
+from typing import Dict, NamedTuple, Optional, Sequence, Union
+
+from rich.table import Table
+
+
+class Figure(NamedTuple):
+    """A measured value and what it stands beside."""
+
+    name: str
+    """What was measured."""
+    value: float
+    """The measured value."""
+    unit: str
+    """Its unit."""
+    beside: float
+    """The peer or the limit, measured in the same run, in the same unit."""
+    wanted: Optional[float]
+    """The least ratio of value and ``beside`` that is good enough; None where nothing is asked."""
+
+    @property
+    def ratio(self) -> float:
+        """Value over its peer."""
+        return self.value / self.beside
+
+    @property
+    def is_met(self) -> bool:
+        """Whether it is good enough."""
+        return self.wanted is None or self.ratio >= self.wanted
+
+    def as_dict(self) -> Dict[str, Union[str, float, bool, None]]:
+        """For JSON."""
+        return {**self._asdict(), "ratio": self.ratio, "met": self.is_met}
+
+
+def make_table(title: str, figures: Sequence[Figure]) -> Table:
+    """The figures for people."""
+    table = Table(title=title)
+    table.add_column("figure")
+    for column in ("value", "beside", "ratio", "at least", "met"):
+        table.add_column(column, justify="right")
+    for figure in figures:
+        wanted = "" if figure.wanted is None else f"{figure.wanted:.2f}"
+        met = "" if figure.wanted is None else ("yes" if figure.is_met else "NO")
+        table.add_row(
+            figure.name,
+            f"{figure.value:.1f} {figure.unit}",
+            f"{figure.beside:.1f} {figure.unit}",
+            f"{figure.ratio:.2f}",
+            wanted,
+            met,
+        )
+    return table
+
+
