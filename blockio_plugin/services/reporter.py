@@ -1,19 +1,43 @@
 """Says in the log how the sync goes, and why it does not."""
 import asyncio
 import logging
-from typing import Callable
+from typing import Callable, Optional
 
 from async_service import Service
 
 from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.rules.status import FetchStatus
 from blockio_plugin.services.abc import ChainHead
 
 REPORT_INTERVAL = 5.0
 """Seconds between two lines while syncing."""
 
+LONELY_INTERVAL = 60.0
+"""Seconds between two lines while there is nobody to sync from: that may stay so for good reasons."""
+
+
+def describe(status: FetchStatus, head: ChainHead, rate: float) -> str:
+    """
+    One line on the sync, with a reason where nothing moves.
+
+    :param rate: blocks/s imported since the last line
+    """
+    place = f"view {head.view}, block {head.number} 0x{head.hash.hex()[:8]}"
+    if not status.peers:
+        return f"At {place}; no peers that enable block I/O"
+    if head.view + 1 >= status.target:
+        return f"Synced to {place}"
+    peers = "1 peer" if len(status.peers) == 1 else f"{len(status.peers)} peers"
+    line = (
+        f"Syncing: view {head.view} of {status.target - 1}, block {head.number}, "
+        f"{rate:.0f} blocks/s, {peers}, "
+        f"{status.blocks_in_flight} blocks in flight, {status.cached_blocks} cached"
+    )
+    return f"{line}; {status.idle_reason}" if not rate and status.idle_reason else line
+
 
 class Reporter(Service):
-    """One line at INFO every few seconds while syncing, and one when the head is reached."""
+    """Every few seconds while syncing, once when the head is reached, and now and then when alone."""
 
     logger = logging.getLogger("blockio_plugin.services.Reporter")
 
@@ -24,41 +48,27 @@ class Reporter(Service):
         self._get_head = get_head
         self._clock = clock
         self._imported = 0
+        self._quiet_until: Optional[float] = None
 
     def count(self, imported: int) -> None:
         """So many blocks were imported just now."""
         self._imported += imported
 
     async def run(self) -> None:
-        syncing = True
-        reported, reported_at = 0, self._clock()
         while self.manager.is_running:
+            self._imported = 0
+            began_at = self._clock()
             await asyncio.sleep(REPORT_INTERVAL)
             now = self._clock()
-            rate = (self._imported - reported) / (now - reported_at)
-            reported, reported_at = self._imported, now
-            status = self._fetch.status(now)
-            head = self._get_head()
-            if head.view + 1 >= status.target and status.peers:
-                if syncing:
-                    self.logger.info(
-                        "Synced to view %d: block %d 0x%s",
-                        head.view,
-                        head.number,
-                        head.hash.hex()[:8],
-                    )
-                syncing = False
-                continue
-            syncing = True
-            self.logger.info(
-                "Syncing: view %d of %d, block %d, %.0f blocks/s, %d peers, "
-                "%d blocks in flight, %d cached%s",
-                head.view,
-                status.target - 1,
-                head.number,
-                rate,
-                len(status.peers),
-                status.blocks_in_flight,
-                status.cached_blocks,
-                f"; {status.idle_reason}" if rate == 0 and status.idle_reason else "",
-            )
+            self._report(self._imported / (now - began_at), now)
+
+    def _report(self, rate: float, now: float) -> None:
+        status, head = self._fetch.status(now), self._get_head()
+        is_syncing = bool(status.peers) and head.view + 1 < status.target
+        if is_syncing:
+            self._quiet_until = None
+        elif self._quiet_until is not None and now < self._quiet_until:
+            return
+        else:
+            self._quiet_until = float("inf") if status.peers else now + LONELY_INTERVAL
+        self.logger.info("%s", describe(status, head, rate))

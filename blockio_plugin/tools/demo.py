@@ -20,12 +20,7 @@ from rich.table import Table
 from blockio_plugin.events import BlockIOStatus, PeerStatus
 from blockio_plugin.tools.chain_builder import Recipe, build_data_dir, read_recipe
 from blockio_plugin.tools.display import Display
-from blockio_plugin.tools.node_process import (
-    NodeConfig,
-    NodeFailed,
-    NodeProcess,
-    start_nodes,
-)
+from blockio_plugin.tools.node_process import NodeConfig, NodeFailed, NodeProcess, start_nodes
 from blockio_plugin.tools.shaped_link import ShapedLink
 
 RECIPE = Path("fixtures") / "demo" / "chain.toml"

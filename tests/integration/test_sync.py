@@ -4,15 +4,15 @@ from pathlib import Path
 import subprocess
 from typing import Any
 
+from eth.db.atomic import AtomicDB
 import pytest
+from trinity.db.manager import DBClient
 
 from blockio_plugin.tools.chain_builder import build_chain
 from blockio_plugin.tools.head_probe import HeadProbe
 from blockio_plugin.tools.node_log import find_failures
 from blockio_plugin.tools.node_process import NodeProcess
 from blockio_plugin.tools.shaped_link import ShapedLink
-from eth.db.atomic import AtomicDB
-from trinity.db.manager import DBClient
 
 pytestmark = pytest.mark.integration
 

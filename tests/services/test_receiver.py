@@ -1,0 +1,183 @@
+import asyncio
+import random
+from typing import AsyncIterator, List, Sequence, Tuple
+
+from async_service import background_asyncio_service
+import pytest
+
+from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
+from blockio_plugin.rules.peer_book import PeerBook
+from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.services.abc import (
+    AdvertReceived,
+    AnswerReceived,
+    InboxAPI,
+    PeerEvent,
+    PeerJoined,
+    PeerLeft,
+    RequestReceived,
+)
+from blockio_plugin.services.advertiser import Advertiser
+from blockio_plugin.services.chain_thread import ChainThread
+from blockio_plugin.services.collector import AvailabilityCollector
+from blockio_plugin.services.receiver import Receiver
+from blockio_plugin.services.scheduler import Scheduler
+from blockio_plugin.services.server import Server
+from blockio_plugin.tools.encoded_chain import SLOT, encode_chain
+from blockio_plugin.tools.memory_chain import MemoryChain
+from blockio_plugin.tools.recording_wire import RecordingWire
+
+
+class ScriptedInbox(InboxAPI):
+    """What the test says that peers sent."""
+
+    def __init__(self) -> None:
+        self._queue: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
+
+    def put(self, *events: PeerEvent) -> None:
+        for event in events:
+            self._queue.put_nowait(event)
+
+    async def stream(self) -> AsyncIterator[PeerEvent]:
+        while True:
+            yield await self._queue.get()
+
+
+class Node:
+    """The services around one fetch, with a test in the place of the network."""
+
+    def __init__(self) -> None:
+        clock = asyncio.get_event_loop().time
+        self.wire, self.inbox, self.peers = RecordingWire(), ScriptedInbox(), PeerBook()
+        self.fetch = Fetch(
+            front=Front(1, bytes(32)), limits=Limits(), random=random.Random(1), peers=self.peers
+        )
+        self.scheduler = Scheduler(self.fetch, self.wire, clock)
+        self.server = Server(ChainThread(MemoryChain.of_views([0])), self.wire)
+        self.receiver = Receiver(
+            self.inbox,
+            self.fetch,
+            self.peers,
+            SLOT,
+            self.wire,
+            Advertiser(self.wire, random.Random(1)),
+            AvailabilityCollector(self.fetch, SLOT.name, True, clock),
+            self.server,
+            self.scheduler.wake,
+            clock,
+        )
+
+    def requests(self) -> List[Tuple[object, GetBlocksByView]]:
+        return [
+            (sent.peer, sent.payload)
+            for sent in self.wire.sent
+            if isinstance(sent.payload, GetBlocksByView)
+        ]
+
+    def drops(self) -> List[Tuple[object, str]]:
+        return [(sent.peer, sent.payload) for sent in self.wire.sent if isinstance(sent.payload, str)]
+
+
+def advert(head: int, scheme: str = SLOT.name) -> Availability:
+    return Availability(scheme, head, (ViewRange(0, head + 1),))
+
+
+def answer(request: GetBlocksByView, blocks: Sequence[Block]) -> BlocksByView:
+    given = [block for block in blocks if block.view in request.views][: request.max_blocks]
+    return BlocksByView(
+        request.request_id,
+        request.start_view,
+        request.length,
+        0,
+        tuple(block.rlp for block in given),
+    )
+
+
+async def settle() -> None:
+    await asyncio.sleep(0.01)
+
+
+async def test_blocks_come_through_in_order() -> None:
+    node, chain = Node(), encode_chain([1, 3, 4, 8])
+    async with background_asyncio_service(node.receiver):
+        async with background_asyncio_service(node.scheduler):
+            node.inbox.put(PeerJoined("alice"), AdvertReceived("alice", advert(8)))
+            await settle()
+            for peer, request in node.requests():
+                node.inbox.put(AnswerReceived(peer, answer(request, chain)))
+            await settle()
+    assert node.fetch.ready(10, 10 ** 6) == tuple(chain)
+    assert node.drops() == []
+
+
+def lie(request: GetBlocksByView, kind: str, chain: Sequence[Block]) -> BlocksByView:
+    honest = answer(request, chain)
+    if kind == "no block's RLP":
+        return honest._replace(blocks=(b"\xc0",))
+    if kind == "outside the covered prefix":
+        return honest._replace(length=1)
+    if kind == "out of order":
+        return honest._replace(blocks=honest.blocks[::-1])
+    if kind == "never asked":
+        return honest._replace(request_id=honest.request_id + 77)
+    if kind == "more views than asked":
+        return honest._replace(length=honest.length + 1)
+    raise ValueError(kind)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "no block's RLP",
+        "outside the covered prefix",
+        "out of order",
+        "never asked",
+        "more views than asked",
+    ],
+)
+async def test_a_breach_ends_the_connection(kind: str) -> None:
+    node, chain = Node(), encode_chain([1, 3, 4, 8])
+    async with background_asyncio_service(node.receiver):
+        async with background_asyncio_service(node.scheduler):
+            node.inbox.put(PeerJoined("mallory"), AdvertReceived("mallory", advert(8)))
+            await settle()
+            peer, request = node.requests()[0]
+            node.inbox.put(AnswerReceived(peer, lie(request, kind, chain)))
+            await settle()
+    assert [peer for peer, _ in node.drops()] == ["mallory"]
+    assert node.fetch.ready(10, 10 ** 6) == ()
+
+
+async def test_a_peer_of_another_scheme_is_neither_used_nor_served() -> None:
+    node = Node()
+    async with background_asyncio_service(node.receiver):
+        async with background_asyncio_service(node.scheduler):
+            node.inbox.put(
+                PeerJoined("bob"),
+                AdvertReceived("bob", advert(8, scheme="number")),
+                AdvertReceived("bob", advert(9, scheme="number")),
+                RequestReceived("bob", GetBlocksByView(3, 0, 5, 5)),
+            )
+            await settle()
+    assert node.requests() == []
+    assert node.drops() == []
+    assert [sent.payload for sent in node.wire.sent] == [BlocksByView(3, 0, 0, 0, ())]
+
+
+async def test_what_a_peer_that_left_was_asked_for_is_asked_of_others() -> None:
+    node = Node()
+    async with background_asyncio_service(node.receiver):
+        async with background_asyncio_service(node.scheduler):
+            node.inbox.put(PeerJoined("alice"), AdvertReceived("alice", advert(8)))
+            await settle()
+            asked = {request.views for _, request in node.requests()}
+            node.inbox.put(
+                PeerJoined("bob"), AdvertReceived("bob", advert(8)), PeerLeft("alice")
+            )
+            await settle()
+    again = [request.views for peer, request in node.requests() if peer == "bob"]
+    assert {view for views in asked for view in range(*views)} <= {
+        view for views in again for view in range(*views)
+    }

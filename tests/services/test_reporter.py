@@ -1,0 +1,74 @@
+import asyncio
+import logging
+import random
+from typing import List
+
+from async_service import background_asyncio_service
+import pytest
+
+from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.services.abc import ChainHead
+from blockio_plugin.services.reporter import Reporter, describe
+
+HASH = bytes.fromhex("08b44ea0") + bytes(28)
+
+
+def make_fetch(front: int = 10) -> Fetch:
+    return Fetch(front=Front(front, HASH), limits=Limits(), random=random.Random(1))
+
+
+class TestDescribe:
+    def test_alone(self) -> None:
+        line = describe(make_fetch().status(0.0), ChainHead(9, 7, HASH), 0)
+        assert line == "At view 9, block 7 0x08b44ea0; no peers that enable block I/O"
+
+    def test_synced(self) -> None:
+        fetch = make_fetch()
+        fetch.join("alice", 0.0)
+        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), 0)
+        assert line == "Synced to view 9, block 7 0x08b44ea0"
+
+    def test_nothing_moves_and_it_says_why(self) -> None:
+        fetch = make_fetch()
+        fetch.join("alice", 0.0)
+        fetch.advertise("alice", 99, (ViewRange(20, 100),), 0.0)
+        fetch.set_target(100)
+        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), 0)
+        assert line.startswith("Syncing: view 9 of 99, block 7, 0 blocks/s, 1 peer,")
+        assert line.endswith("; no peer covers view 10")
+
+    def test_while_it_moves_no_reason_is_given(self) -> None:
+        fetch = make_fetch()
+        fetch.join("alice", 0.0)
+        fetch.advertise("alice", 99, (ViewRange(20, 100),), 0.0)
+        fetch.set_target(100)
+        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), 31.4)
+        assert "31 blocks/s" in line and "no peer" not in line
+
+
+async def lines_of(fetch: Fetch, seconds: float, caplog: pytest.LogCaptureFixture) -> List[str]:
+    caplog.clear()
+    caplog.set_level(logging.INFO)
+    clock = asyncio.get_event_loop().time
+    reporter = Reporter(fetch, lambda: ChainHead(9, 7, HASH), clock)
+    async with background_asyncio_service(reporter):
+        await asyncio.sleep(seconds)
+    return [record.getMessage() for record in caplog.records if "Reporter" in record.name]
+
+
+async def test_a_line_every_five_seconds_while_syncing(caplog: pytest.LogCaptureFixture) -> None:
+    fetch = make_fetch()
+    fetch.join("alice", 0.0)
+    fetch.set_target(100)
+    assert len(await lines_of(fetch, 31, caplog)) == 6
+
+
+async def test_one_line_when_synced(caplog: pytest.LogCaptureFixture) -> None:
+    fetch = make_fetch()
+    fetch.join("alice", 0.0)
+    assert len(await lines_of(fetch, 301, caplog)) == 1
+
+
+async def test_now_and_then_when_alone(caplog: pytest.LogCaptureFixture) -> None:
+    assert len(await lines_of(make_fetch(), 301, caplog)) == 5
