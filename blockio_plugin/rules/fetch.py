@@ -17,7 +17,7 @@ from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.planner import Demand, Proposal, plan
 from blockio_plugin.rules.ranking import Ranking, rank_segments
 from blockio_plugin.rules.requests import OpenRequest, PeerID, Request
-from blockio_plugin.rules.scoring import UNKNOWN_SECONDS_PER_BLOCK
+from blockio_plugin.rules.scoring import FIRST_REQUESTS
 from blockio_plugin.rules.status import MAX_UNSERVICEABLE, FetchStatus, OpenViews, PeerStatus
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange, ViewRanges
 
@@ -36,6 +36,9 @@ SIZE_DECAY = 0.9
 RANKING_TIME = 0.1
 """Seconds after which the ranking of segments is done anew."""
 
+LONG_TIME = 1.0
+"""Seconds of service of one request from which on it changes the ranking at once."""
+
 IDLE_TIME = 0.05
 """Seconds after which to plan again while a peer has nothing to do and others are waited for."""
 
@@ -48,8 +51,9 @@ LATE_TIME = 1.0
 UNKNOWN_LATE_TIME = 4.0
 """Seconds after which the answer of a peer that was never measured is late."""
 
-LINK_FACTOR = 1.5
-"""An answer is not late before this many times the time that all blocks in flight take to arrive."""
+LATE_FACTOR = 1.5
+"""An answer is not late before this many times the time that all blocks in flight take to arrive,
+or that a typical peer takes for what this one owes."""
 
 MAX_LATE_TIME = 30.0
 """Seconds after which an answer is late, however late the others are too."""
@@ -219,6 +223,8 @@ class Fetch:
         if score.known:
             expected = score.round_trip + score.overhead * len(queue.unanswered)
             expected += score.service_time(queue.blocks + proposal.blocks)
+            link_time = self._peers.tracker.blocks * self._peers.goodput.block_time
+            expected = max(expected, LATE_FACTOR * link_time)
             deadline = now + expected + max(LATE_TIME, expected)
         else:
             deadline = now + UNKNOWN_LATE_TIME
@@ -234,6 +240,8 @@ class Fetch:
         if proposal.copy_of is not None:
             proposal.copy_of.copied_to = views.stop
         self._ledger.take(views)
+        if score.service_time(proposal.blocks) > LONG_TIME:
+            self._ranking = None
         return entry.request
 
     def undelivered(self, request_id: int, now: float) -> None:
@@ -288,8 +296,13 @@ class Fetch:
         self._density.seen(covered.length, len(blocks))
         hinted = covered.stop < next_view
         if blocks:
-            score.supplied(entry.request.issued_at, entry.queued, len(blocks), now)
-            self._peers.goodput.note(len(blocks), now)
+            goodput = self._peers.goodput
+            goodput.note(len(blocks), now)
+            score.supplied(
+                entry.request.issued_at, entry.queued, len(blocks), goodput.block_time, now
+            )
+            if score.answers <= len(FIRST_REQUESTS):
+                self._ranking = None
         else:
             score.answered_empty(hinted, now)
         ledger.answer(covered)
@@ -369,28 +382,20 @@ class Fetch:
         return tuple(late)
 
     def _are_all_late(self, entry: OpenRequest, now: float) -> bool:
-        """Whether most peers are late by about as much: then our own link is slow, or the world."""
+        """Whether others would be as late: then our own link is slow, or everybody is."""
         waited = now - entry.request.issued_at
         if waited > MAX_LATE_TIME:
             return False
-        if waited < LINK_FACTOR * self._peers.tracker.blocks * self._peers.goodput.block_time:
-            return True
-        delays: List[float] = []
-        for peer in self._peers:
-            queue, score = self._peers.tracker.queue(peer), self._peers.scores[peer]
-            if peer == entry.request.peer or not queue.unanswered or not score.known:
-                continue
-            first = next(iter(queue.unanswered.values()))
-            expected = score.round_trip + score.service_time(first.blocks)
-            waited = now - max(first.request.issued_at, score.last_arrival)
-            delays.append(waited / expected)
-        if not delays:
-            return False
-        score = self._peers.scores[entry.request.peer]
-        own = (now - max(entry.request.issued_at, score.last_arrival)) / max(
-            score.round_trip + score.service_time(entry.blocks), UNKNOWN_SECONDS_PER_BLOCK
+        peers = self._peers
+        link_time = peers.tracker.blocks * peers.goodput.block_time
+        others = sorted(
+            score.seconds_per_block
+            for peer, score in peers.scores.items()
+            if score.known and peer != entry.request.peer
         )
-        return sorted(delays)[len(delays) // 2] * 2 > own
+        typical = others[len(others) // 2] if others else 0.0
+        owed = peers.tracker.queue(entry.request.peer).blocks
+        return waited < LATE_FACTOR * max(link_time, typical * owed)
 
     def wake_at(self, now: float) -> Optional[float]:
         """When to call ``expire`` and ``plan`` again at the latest; None: only when asked to."""

@@ -1,4 +1,5 @@
 """How fast blocks arrive from all peers together: where that is slow, nobody is to blame alone."""
+from math import exp
 
 SPAN = 1.0
 """Seconds of arrivals that the pace is taken over, about: older ones count ever less."""
@@ -19,8 +20,8 @@ class Goodput:
 
     def note(self, blocks: int, now: float) -> None:
         """So many blocks arrived."""
-        passed = min(now - self._last, SPAN)
+        passed = now - self._last
         self._last = now
-        keep = 1.0 - passed / (2 * SPAN)
+        keep = exp(-passed / SPAN)
         self._blocks = self._blocks * keep + blocks
         self._seconds = self._seconds * keep + passed

@@ -29,12 +29,15 @@ from blockio_plugin.rules.requests import (
     PeerQueue,
     RequestTracker,
 )
-from blockio_plugin.rules.scoring import FIRST_REQUESTS, QUEUE_TIME, Score
+from blockio_plugin.rules.scoring import FIRST_REQUESTS, REQUEST_TIME, Score
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
 
 END_SHARE = 0.5
 """The part of what is left of a class that one request may take, as a share of its peer's time."""
+
+LONG_SHARE = 0.85
+"""A request that costs its peer much is to end within this share of the time left for all."""
 
 MIN_REQUEST_TIME = 0.02
 """Seconds of service that a request asks for at least, however near the end is."""
@@ -250,9 +253,11 @@ class _Round:
         if not score.known:
             return min(blocks, max(1.0, END_SHARE * standing.time_left / score.seconds_per_block))
         time = max(standing.time_left * END_SHARE, MIN_REQUEST_TIME)
-        if score.overhead > time:
-            # It works on a request longer than the others need for all: what fits in till the end.
-            time = standing.time_left + QUEUE_TIME - score.overhead
+        if score.overhead > min(time, REQUEST_TIME):
+            # Each request costs it much, so it gets few: what fits in till the end.
+            in_flight = self._tracker.blocks + sum(self._owed.values())
+            left = standing.time_left + in_flight / standing.rate
+            time = left * LONG_SHARE - score.overhead
             if time < score.seconds_per_block:
                 alone = score.round_trip + score.service_time(1) <= standing.quickest
                 return 1.0 if alone else 0.0

@@ -20,11 +20,13 @@ class Standing(NamedTuple):
     Of a class of segments, in seconds.
 
     ``time_left``: the blocks likely wanted in it over the rates of all its holders. ``quickest``:
-    the least time in which one of them answers for a single block.
+    the least time in which one of them answers for a single block. ``rate``: blocks/s of all of
+    them, above 0.
     """
 
     time_left: float
     quickest: float
+    rate: float
 
 
 class Ranking(NamedTuple):
@@ -64,10 +66,10 @@ def rank_segments(
                 and any(lowest in views and now < until for views, until in table.excluded(peer))
             ):
                 continue
-            rate += score.trust / score.seconds_per_block
+            rate += 1.0 / score.value
             quickest = min(quickest, score.round_trip + score.service_time(1))
         time_left = views[key] * density / rate if rate else LONG
-        standing = Standing(time_left, quickest)
+        standing = Standing(time_left, quickest, max(rate, 1.0 / LONG))
         standings.update(dict.fromkeys(numbers, standing))
     ranked = sorted(standings, key=lambda number: (-standings[number].time_left, number))
     if len(ranked) == 1:

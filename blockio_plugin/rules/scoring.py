@@ -17,10 +17,10 @@ from typing import Tuple
 
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 
-FIRST_REQUESTS: Tuple[int, ...] = (8, 56)
+FIRST_REQUESTS: Tuple[int, ...] = (8, 32)
 """Blocks in the first requests to a new peer, sent together: two sizes tell overhead from speed."""
 
-REQUEST_TIME = 0.2
+REQUEST_TIME = 0.15
 """Seconds of a peer's service that one request asks for."""
 
 QUEUE_TIME = 0.4
@@ -30,10 +30,28 @@ OVERHEAD_FACTOR = 3.0
 """A request's service time is at least this many times the peer's fixed cost per request."""
 
 MAX_ROUND_TRIP = 0.6
-"""Seconds; what a lone answer takes beyond this is taken for overhead and not for the way."""
+"""Seconds; a lone answer that takes longer, its blocks apart, had overhead and no longer way."""
+
+MAX_FIRST_TIME = 1.5
+"""Seconds; a first, small answer that takes longer does not tell slow peers from costly ones."""
 
 DECAY = 0.7
 """Weight that a service time keeps when the next one comes in."""
+
+LONG_SERVICE = 0.5
+"""Seconds of mean service time from which on overhead may be nearly all of it."""
+
+LONG_OVERHEAD = 0.95
+"""Share of a long service time that may be overhead."""
+
+SHORT_OVERHEAD = 0.5
+"""Share of a short service time that may be overhead."""
+
+LINK_PACE = 1.5
+"""A peer's own speed within this factor of the pace of all arrivals: our link may be the limit."""
+
+LINK_SHARE = 0.5
+"""A peer that brings less than this share of all arrivals shares the link with others."""
 
 SPREAD = 0.3
 """Sizes of answers must differ by this share of their mean before overhead is fitted from them."""
@@ -50,13 +68,16 @@ DECREASE = 0.5
 INCREASE = 1.0 / 16
 """What an answer with blocks adds to a peer's trust (additive increase)."""
 
+FAULT_WEIGHT = 40.0
+"""How much worse a score gets by disproved claims per block supplied; it is not soon forgotten."""
+
 MIN_TRUST = 1.0 / 4
 """The least trust: a peer that supplies blocks in spite of its faults is still worth asking."""
 
 UNKNOWN_SECONDS_PER_BLOCK = 0.01
 """Taken for a peer that has not been measured."""
 
-UNKNOWN_ROUND_TRIP = 0.2
+UNKNOWN_ROUND_TRIP = 0.1
 """Seconds, taken for a peer that has not been measured."""
 
 FASTEST = 1e-5
@@ -124,6 +145,8 @@ class Score:
         self.overhead = 0.0
         self.round_trip = UNKNOWN_ROUND_TRIP
         self.trust = 1.0
+        self.faults = 0
+        """Claims disproved."""
         self.blocks = 0
         """Blocks supplied."""
         self.answers = 0
@@ -137,8 +160,6 @@ class Score:
         self.declines = 0
         """Requests declined since the last answer with a block."""
         self.paused_until = 0.0
-        self.faults = 0
-        """Claims disproved."""
         # Elapsed time and size of the quickest lone answer: it holds the round trip.
         self._first = (0.0, 0)
         self._last_arrival = 0.0
@@ -161,18 +182,27 @@ class Score:
         speed = self.seconds_per_block
         time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * self.overhead)
         self.request_blocks = max(1.0, min(time / speed, self.answer_limit))
-        self.value = (speed + self.overhead / self.request_blocks) / self.trust
+        penalty = 1.0 + FAULT_WEIGHT * self.faults / max(self.blocks, 1)
+        self.value = (speed + self.overhead / self.request_blocks) * penalty / self.trust
         self.octave = floor(log2(self.value))
         self.budget = min((self.round_trip + QUEUE_TIME * self.trust) / speed, self.cap)
         # A request is held back until it fits, so that there are few and each is worth its cost.
-        self.refill_below = self.budget - min(self.request_blocks, self.budget / 2)
+        self.refill_below = max(
+            self.budget - min(self.request_blocks, self.budget / 2),
+            min(self.round_trip / speed, self.cap),
+        )
 
     def service_time(self, blocks: float) -> float:
         """How long the peer likely works for an answer of that many blocks."""
         return self.overhead + blocks * self.seconds_per_block
 
-    def supplied(self, issued_at: float, queued: bool, blocks: int, now: float) -> None:
-        """An answer with ``blocks`` blocks arrived. ``queued``: others were open before it."""
+    def supplied(
+        self, issued_at: float, queued: bool, blocks: int, pace: float, now: float
+    ) -> None:
+        """
+        An answer with ``blocks`` blocks arrived. ``queued``: others were open before it. ``pace``:
+        seconds per block at which blocks arrive from all peers together.
+        """
         elapsed = now - issued_at
         self.blocks += blocks
         self.answers += 1
@@ -187,6 +217,11 @@ class Score:
             self._first = (elapsed, blocks)
             self.round_trip = min(elapsed / 2, MAX_ROUND_TRIP)
             self._fit(blocks, elapsed - self.round_trip)
+            if elapsed > MAX_FIRST_TIME:
+                # Slow, or costly to ask: the next answer tells. Until then it may be quick.
+                self.round_trip = UNKNOWN_ROUND_TRIP
+                self.seconds_per_block = UNKNOWN_SECONDS_PER_BLOCK
+                self.overhead = elapsed - self.round_trip - blocks * self.seconds_per_block
         else:
             began = max(self._last_arrival, issued_at + self.round_trip)
             self._fit(blocks, max(now - began, FASTEST * blocks))
@@ -199,15 +234,29 @@ class Score:
         if self.answers == 2:
             # The second answer shows the speed alone; with it the first one can be taken apart.
             self._refit_first(blocks, now - self._last_arrival)
+        if self._is_link_shared(pace):
+            self.seconds_per_block += self.overhead * self._sums[0] / self._sums[1]
+            self.overhead = 0.0
         self._last_arrival = now
         self._derive()
 
+    def _is_link_shared(self, pace: float) -> bool:
+        """
+        Whether what looks like overhead is our own link being busy with others' answers: then its
+        blocks, once they come, come as quickly as all arrive together, yet most are others'.
+        """
+        _, size, time, _, _ = self._sums
+        return self.seconds_per_block < LINK_PACE * pace and size < LINK_SHARE * time / pace
+
     def _refit_first(self, blocks: int, service: float) -> None:
         elapsed, first_blocks = self._first
-        speed = service / blocks
-        self.overhead = max(0.0, (elapsed - MAX_ROUND_TRIP - first_blocks * speed))
-        self.overhead = min(self.overhead, 0.9 * service)
-        self.seconds_per_block = max((service - self.overhead) / blocks, FASTEST)
+        self.overhead = 0.0
+        self.seconds_per_block = max(service / blocks, FASTEST)
+        if elapsed - self.service_time(first_blocks) > MAX_ROUND_TRIP and blocks > first_blocks:
+            # No way is that long: both answers held the same overhead.
+            speed = (service - elapsed + UNKNOWN_ROUND_TRIP) / (blocks - first_blocks)
+            self.seconds_per_block = min(max(speed, FASTEST), service / blocks)
+            self.overhead = service - blocks * self.seconds_per_block
         way = elapsed - self.service_time(first_blocks)
         self.round_trip = min(max(way, 0.0), MAX_ROUND_TRIP)
         self._sums = (1.0, float(blocks), service, float(blocks) ** 2, blocks * service)
@@ -225,7 +274,9 @@ class Score:
         if variance > (SPREAD * mean_size) ** 2:
             slope = (product / weight - mean_size * mean_time) / variance
             self.overhead = mean_time - slope * mean_size
-        self.overhead = min(max(self.overhead, 0.0), 0.9 * mean_time)
+        # In short times the jitter of the way looks like overhead.
+        share = LONG_OVERHEAD if mean_time > LONG_SERVICE else SHORT_OVERHEAD
+        self.overhead = min(max(self.overhead, 0.0), share * mean_time)
         self.seconds_per_block = max((mean_time - self.overhead) / mean_size, FASTEST)
 
     def answered_empty(self, hinted: bool, now: float) -> None:
