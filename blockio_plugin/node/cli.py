@@ -51,7 +51,10 @@ def describe_role(args: argparse.Namespace) -> str:
     scheme = get_scheme_spec(args).name
     if drives_chain(args):
         return f"Block I/O drives the chain (--sync-mode none), view scheme {scheme}"
-    return f"Block I/O assists --sync-mode {args.sync_mode}: advertises and serves, view scheme {scheme}"
+    return (
+        f"Block I/O assists --sync-mode {args.sync_mode}: advertises and serves, "
+        f"view scheme {scheme}"
+    )
 
 
 def validate_flags(args: argparse.Namespace) -> None:
@@ -72,7 +75,8 @@ def validate_flags(args: argparse.Namespace) -> None:
         raise ValidationError(f"{SCHEME_FLAG} {args.blockio_view_scheme!r}: {err}") from err
     if args.sync_mode == SYNC_LIGHT:
         raise ValidationError(
-            f"{ENABLE_FLAG} does not work with --sync-mode {SYNC_LIGHT}: a light node holds no blocks"
+            f"{ENABLE_FLAG} does not work with --sync-mode {SYNC_LIGHT}: "
+            "a light node holds no blocks"
         )
     if args.genesis is not None and args.network_id in PRECONFIGURED_NETWORKS:
         raise ValidationError(

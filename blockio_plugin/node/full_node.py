@@ -1,4 +1,4 @@
-"""Trinity's full node with the sub-protocol on its connections and our event server beside its own."""
+"""Trinity's full node, with the sub-protocol on its connections and our event server beside."""
 from typing import Any, Type
 
 from trinity.config import Eth1AppConfig

@@ -1,4 +1,4 @@
-"""What runs in the process ``blockio-import``: blocks come over the bus and go into the database."""
+"""What runs in the process ``blockio-import``: blocks come over the bus, and into the database."""
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 import logging

@@ -1,4 +1,4 @@
-"""Looks at the local chain before the node starts, while refusing still means that nothing happened."""
+"""Looks at the local chain before the node starts, while refusing still changes nothing."""
 import logging
 
 from eth_utils import ValidationError

@@ -1,1 +1,1 @@
-"""Ring 0: the pure rules. No asyncio, no clock, no Trinity; time and chance come in as arguments."""
+"""Ring 0: the pure rules. No asyncio, no clock, no Trinity; time and chance are arguments."""

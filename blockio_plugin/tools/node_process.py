@@ -22,6 +22,12 @@ from blockio_plugin.events import (
 BOOT_TIMEOUT = 120.0
 """Seconds for a node to listen, most. It takes about 10 on two idle cores, 40 on busy ones."""
 
+PORT_ATTEMPTS = 3
+"""Ports that are tried, most."""
+
+PORT_TAKEN = "address already in use"
+"""How a log says that another port is needed."""
+
 STOP_TIMEOUT = 30.0
 """Seconds from Ctrl-C to a kill."""
 
@@ -109,8 +115,21 @@ class NodeProcess:
         return command
 
     async def start(self) -> None:
-        """Start the node on a free port and wait until it listens. May be called again after an end."""
-        self.port = pick_free_port()
+        """
+        Start the node on a free port and wait until it listens. May be called again after an end.
+
+        :raise NodeFailed: it did not come up
+        """
+        for attempt in range(1, PORT_ATTEMPTS + 1):
+            try:
+                return await self._start(pick_free_port())
+            except NodeFailed:
+                # Somebody else may have taken the port since it was picked.
+                if attempt == PORT_ATTEMPTS or PORT_TAKEN not in self.log_tail(100).lower():
+                    raise
+
+    async def _start(self, port: int) -> None:
+        self.port = port
         # Trinity makes no directory outside its own root.
         self.config.data_dir.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("ab") as log:

@@ -1,10 +1,13 @@
 """What `trinity` itself does with our flags: refusals, and commands that are none of our business."""
 import json
 from pathlib import Path
+import re
+import shutil
 import subprocess
 import sys
-from typing import Dict, Sequence
+from typing import Any, Dict, Sequence
 
+import plyvel
 import pytest
 
 pytestmark = pytest.mark.integration
@@ -90,3 +93,30 @@ def test_other_commands_are_unharmed(tmp_path: Path) -> None:
     outcome = trinity(tmp_path, "--enable-blockio", "--disable-tx-pool", "fix-unclean-shutdown")
     assert outcome.returncode == 0
     assert "Found 0 processes" in outcome.stderr + outcome.stdout
+
+
+def read_all(database: Path) -> Dict[bytes, bytes]:
+    db = plyvel.DB(str(database))
+    try:
+        return dict(db.iterator())
+    finally:
+        db.close()
+
+
+def test_a_chain_that_breaks_the_scheme(tmp_path: Path, mined: Any) -> None:
+    """Slots of a minute hold several blocks of a chain that was made in slots of 12 seconds."""
+    shutil.copytree(mined.data_dir, tmp_path / "data")
+    database = tmp_path / "data" / "chain-eth1" / "full"
+    before = read_all(database)
+    outcome = trinity(
+        tmp_path,
+        *("--data-dir", str(tmp_path / "data"), "--genesis", str(mined.recipe.genesis)),
+        *("--network-id", str(mined.recipe.network_id), "--sync-mode", "none"),
+        *("--disable-tx-pool", "--enable-blockio", "--blockio-view-scheme", "slot:60"),
+    )
+    assert outcome.returncode not in (0, None)
+    lines = outcome.stderr.splitlines()
+    assert len(lines) == 1, outcome.stderr
+    assert "--blockio-view-scheme slot:60" in lines[0]
+    assert re.search(r"blocks \d+ \(0x[0-9a-f]{8}\) and \d+ \(0x[0-9a-f]{8}\)", lines[0])
+    assert read_all(database) == before

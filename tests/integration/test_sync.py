@@ -69,7 +69,9 @@ async def test_a_fresh_node_syncs_follows_stops_and_goes_on(mined: Any, director
                 assert head.hash == mined_hash
 
             assert "Block I/O drives the chain" in fresh.log()
-            assert await fresh.stop() < STOP_LIMIT
+            # Trinity's own part of it takes longer on a busy machine.
+            limit = max(STOP_LIMIT, 1.5 * await vanilla.stop())
+            assert await fresh.stop() < limit
             assert fresh.processes() == ()
             assert find_failures(fresh.log()) == ""
 
