@@ -149,7 +149,14 @@ class Fetch:
         ledger, tracker = self._ledger, self._peers.tracker
         self._is_idle = False
         ledger.extend()
-        if len(tracker) >= self._limits.open_requests or not (ledger.wanted or len(tracker)):
+        if len(tracker) >= self._limits.open_requests:
+            return ()
+        if not ledger.wanted and ledger.front < ledger.target:
+            if now < self._copied_at + IDLE_TIME and len(tracker):
+                self._is_idle = True
+                return ()
+            self._links.recheck_tail(now)
+        if not (ledger.wanted or len(tracker)):
             return ()
         demand = self._demand(now)
         self._clock_index += 1
@@ -357,14 +364,11 @@ class Fetch:
     def expire(self, now: float) -> Tuple[Request, ...]:
         """Give up on requests that are late; look after a front that does not move."""
         late: List[Request] = []
-        overdue = [
-            entry for entry in self._peers.tracker.open_requests() if entry.deadline <= now
-        ]
-        for entry in overdue:
+        for entry in self._peers.tracker.overdue(now):
             if entry.is_late:
                 continue
             if self._are_all_late(entry, now):
-                entry.deadline = now + LATE_TIME
+                self._peers.tracker.extend(entry, now + LATE_TIME)
                 continue
             peer = entry.request.peer
             self._peers.scores[peer].timed_out(now)
@@ -377,8 +381,6 @@ class Fetch:
         if now >= self._looked_at + STALL_TIME:
             self._looked_at = now
             self._contested = self._links.doubt_front(now)
-            if not self._ledger.wanted and not len(self._peers.tracker):
-                self._links.recheck_tail(now)
         return tuple(late)
 
     def _are_all_late(self, entry: OpenRequest, now: float) -> bool:
@@ -399,7 +401,8 @@ class Fetch:
 
     def wake_at(self, now: float) -> Optional[float]:
         """When to call ``expire`` and ``plan`` again at the latest; None: only when asked to."""
-        times = [entry.deadline for entry in self._peers.tracker.open_requests()]
+        deadline = self._peers.tracker.next_deadline()
+        times = [] if deadline is None else [deadline]
         if self._is_idle:
             times.append(max(self._copied_at + IDLE_TIME, now))
         if self._ledger.front < self._ledger.target:

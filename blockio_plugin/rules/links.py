@@ -126,10 +126,9 @@ class Links:
         if upper.parent_hash == low_hash:
             if not self._ledger.is_answered(low + 1, upper.view):
                 self._ledger.skip_to(low + 1, upper.view)
-        elif not self._drop_foreign(low, low_hash, upper) and self._ledger.is_answered(
-            low + 1, upper.view
-        ):
-            self._dispute(ViewRange(low + 1, upper.view))
+        elif self._ledger.is_answered(low + 1, upper.view):
+            if not self._drop_foreign(low, low_hash, upper):
+                self._dispute(ViewRange(low + 1, upper.view))
 
     def _drop_foreign(self, low: int, low_hash: bytes, upper: Block) -> bool:
         """Drop blocks between ``upper`` and its parent, or ``upper`` if the next one skips it."""
@@ -201,6 +200,8 @@ class Links:
         if tail.length <= 0:
             return False
         claimants = {claim.peer for claim in self.claims.over(tail)}
+        if not claimants:
+            return False
         table = self._peers.availability
         for peer in claimants:
             if peer in self._peers and table.may_ask(peer, tail.start, now):

@@ -39,16 +39,16 @@ END_SHARE = 0.5
 LONG_SHARE = 0.85
 """A request that costs its peer much is to end within this share of the time left for all."""
 
-MIN_REQUEST_TIME = 0.02
+MIN_REQUEST_TIME = 0.05
 """Seconds of service that a request asks for at least, however near the end is."""
 
 SPARE = 1.5
 """Blocks allowed over blocks expected, where views are only likely to hold one."""
 
-COPY_MARGIN = 0.1
+COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
 
-COPY_FACTOR = 1.5
+COPY_FACTOR = 1.2
 """How many times its own time to answer a take-over must promise to save, all in all."""
 
 

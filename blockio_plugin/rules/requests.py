@@ -1,4 +1,5 @@
 """The request tracker: each open request with its issue time, and which are late."""
+from heapq import heappop, heappush
 from typing import Dict, Hashable, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
 from blockio_plugin.rules.messages import Offence
@@ -64,6 +65,7 @@ class RequestTracker:
         self._queues: Dict[PeerID, PeerQueue] = {}
         self._open: Dict[int, OpenRequest] = {}
         self._next_id = 1
+        self._deadlines: List[Tuple[float, int]] = []
         self.copies = 0
         """Open requests that share views with another one: while 0, none overlap."""
         self.blocks = 0.0
@@ -109,6 +111,7 @@ class RequestTracker:
         queue.blocks += blocks
         self._open[request.request_id] = entry
         self.blocks += blocks
+        heappush(self._deadlines, (deadline, request.request_id))
         if is_copy:
             self.copies += 1
         return entry
@@ -149,6 +152,28 @@ class RequestTracker:
         self.blocks = self.blocks - entry.blocks if self._open else 0.0
         if entry.is_copy:
             self.copies -= 1
+
+    def extend(self, entry: OpenRequest, deadline: float) -> None:
+        """Wait longer for an open request."""
+        entry.deadline = deadline
+        heappush(self._deadlines, (deadline, entry.request.request_id))
+
+    def next_deadline(self) -> Optional[float]:
+        """The earliest deadline of an open request (s), or None."""
+        while self._deadlines:
+            deadline, request_id = self._deadlines[0]
+            entry = self._open.get(request_id)
+            if entry is not None and entry.deadline == deadline:
+                return deadline
+            heappop(self._deadlines)
+        return None
+
+    def overdue(self, now: float) -> List[OpenRequest]:
+        """The open requests whose deadline has come."""
+        deadline = self.next_deadline()
+        if deadline is None or deadline > now:
+            return []
+        return [entry for entry in self._open.values() if entry.deadline <= now]
 
     def open_requests(self) -> Iterator[OpenRequest]:
         """All that are open, oldest first."""
