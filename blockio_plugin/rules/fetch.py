@@ -100,7 +100,9 @@ class Fetch:
         self._clock_index = random.randrange(2 ** 16)
         self._block_bytes = float(FIRST_BLOCK_BYTES)
         self._density = Density()
+        self._reach = front.view
         self._begin(front)
+        self._peers.fetches.append(self)
 
     def _begin(self, front: Front) -> None:
         self._front = front
@@ -174,9 +176,7 @@ class Fetch:
     def _demand(self, now: float) -> Demand:
         ledger = self._ledger
         density = self._density.value
-        room = (
-            self._limits.cache_bytes - self._cache.bytes
-        ) / self._block_bytes - self._peers.tracker.blocks
+        room = self._room()
         stop = ledger.horizon
         if self._limits.window:
             stop = min(stop, self._front.view + self._limits.window)
@@ -184,6 +184,7 @@ class Fetch:
         if lowest is not None:
             # Blocks further up would fill the cache before those that import waits for are here.
             stop = min(stop, lowest + int(self._limits.cache_bytes / self._block_bytes / density))
+        self._reach = stop
         if room < 1:
             room = self._room_at_front()
             above = self._cache.held.next_at(self._cache.tip[0] + 1)
@@ -218,11 +219,16 @@ class Fetch:
             ledger.wanted, partition, ranking, stop, density, room, link_time, may_copy
         )
 
+    def _room(self) -> float:
+        """Blocks that may still be asked for."""
+        space = self._limits.cache_bytes - self._cache.bytes
+        return space / self._block_bytes - self.own_blocks_in_flight
+
     def _room_at_front(self) -> float:
         """Blocks to ask for in spite of a full cache: none while import has something to do."""
         if self._cache.handed_out or self._cache.has_ready:
             return 0.0
-        return max(0.0, FRONT_BLOCKS - self._peers.tracker.blocks)
+        return max(0.0, FRONT_BLOCKS - self.own_blocks_in_flight)
 
     def _issue(self, proposal: Proposal, now: float) -> Request:
         peer, views = proposal.peer, proposal.views
@@ -244,9 +250,11 @@ class Fetch:
             now,
             deadline,
         )
+        entry.owner = self
         if proposal.copy_of is not None:
             proposal.copy_of.copied_to = views.stop
-        self._ledger.take(views)
+        for fetch in self._peers.fetches:
+            fetch.note_issued(views)
         if score.service_time(proposal.blocks) > LONG_TIME:
             self._ranking = None
         return entry.request
@@ -260,6 +268,19 @@ class Fetch:
             self._peers.scores[entry.request.peer].undelivered(now)
 
     def _return_views(self, entry: OpenRequest) -> None:
+        for fetch in self._peers.fetches:
+            fetch.note_returned(entry)
+
+    # What any of the fetches that share the peers did
+
+    def note_issued(self, views: ViewRange) -> None:
+        """``views`` were asked for: they are in flight for all that want them."""
+        start, stop = self._ledger.clip(views)
+        if start < stop:
+            self._ledger.take(ViewRange(start, stop))
+
+    def note_returned(self, entry: OpenRequest) -> None:
+        """A request will bring nothing: what was wanted of it is wanted again."""
         self._land(entry)
         self._ledger.want_again(entry.request.views)
 
@@ -288,40 +309,58 @@ class Fetch:
 
         :raise Offence: where this peer was not asked, or answered already
         """
-        tracker, ledger = self._peers.tracker, self._ledger
-        entry = tracker.get(peer, request_id)
-        asked = entry.request.views
-        tracker.close(entry)
-        if not entry.is_late:
-            self._land(entry)
+        entry = self._peers.tracker.get(peer, request_id)
+        self._peers.tracker.close(entry)
+        self._judge(entry, covered, covered.stop < next_view, len(blocks), now)
+        for fetch in self._peers.fetches:
+            if fetch is not self:
+                fetch.note_answered(entry, covered, next_view, blocks, now)
+        return self.note_answered(entry, covered, next_view, blocks, now)
+
+    def _judge(
+        self, entry: OpenRequest, covered: ViewRange, hinted: bool, blocks: int, now: float
+    ) -> None:
+        """What an answer says about the peer that gave it."""
+        peer, asked = entry.request.peer, entry.request.views
         score = self._peers.scores[peer]
         if covered.length <= 0:
             score.declined(now)
             self._peers.availability.declined(peer, asked, score.declines, now)
-            ledger.want_again(asked)
-            return Receipt((), 0, entry.is_late)
-        self._density.seen(covered.length, len(blocks))
-        hinted = covered.stop < next_view
+            return
         if blocks:
             goodput = self._peers.goodput
-            goodput.note(len(blocks), now)
-            score.supplied(
-                entry.request.issued_at, entry.queued, len(blocks), goodput.block_time, now
-            )
+            goodput.note(blocks, now)
+            score.supplied(entry.request.issued_at, entry.queued, blocks, goodput.block_time, now)
             if score.answers <= len(FIRST_REQUESTS):
                 self._ranking = None
         else:
             score.answered_empty(hinted, now)
-        ledger.answer(covered)
-        if covered.stop < asked.stop:
-            if len(blocks) < entry.request.max_blocks:
-                score.cut_short(len(blocks))
-            if not entry.is_late:
-                ledger.want_again(ViewRange(covered.stop, asked.stop))
-        else:
+        if covered.stop >= asked.stop:
             score.not_cut_short()
+        elif blocks < entry.request.max_blocks:
+            score.cut_short(blocks)
+
+    def note_answered(
+        self,
+        entry: OpenRequest,
+        covered: ViewRange,
+        next_view: int,
+        blocks: Sequence[Block],
+        now: float,
+    ) -> Receipt:
+        """A request was answered, whichever fetch made it: take what is wanted of the answer."""
+        ledger, peer, asked = self._ledger, entry.request.peer, entry.request.views
+        if not entry.is_late:
+            self._land(entry)
+        if covered.length <= 0 or not self._can_use(entry, covered, blocks):
+            ledger.want_again(asked)
+            return Receipt((), 0, entry.is_late)
+        self._density.seen(covered.length, len(blocks))
+        ledger.answer(covered)
+        if covered.stop < asked.stop and not entry.is_late:
+            ledger.want_again(ViewRange(covered.stop, asked.stop))
         stop = covered.stop
-        if hinted and not score.faults:
+        if covered.stop < next_view and not self._peers.scores[peer].faults:
             covering = self._peers.availability.covering(peer, covered.stop - 1)
             if covering is not None and next_view <= covering.stop:
                 # It covers what lies before its next block, so it calls that empty too.
@@ -330,6 +369,13 @@ class Fetch:
         fresh = self._keep(peer, blocks)
         self._links.answered(peer, covered, stop, blocks, now)
         return Receipt(tuple(fresh), len(blocks) - len(fresh), entry.is_late)
+
+    def _can_use(self, entry: OpenRequest, covered: ViewRange, blocks: Sequence[Block]) -> bool:
+        """Whether to take an answer. What others asked for must not fill the cache far up."""
+        if entry.owner is self:
+            return True
+        is_near = self._front.view < covered.stop and covered.stop <= self._reach
+        return is_near and self._cache.bytes < self._limits.cache_bytes / 2
 
     def _keep(self, peer: PeerID, blocks: Sequence[Block]) -> List[Block]:
         if not blocks:
@@ -514,6 +560,19 @@ class Fetch:
     def blocks_in_flight(self) -> float:
         """Blocks that all open requests will likely bring."""
         return self._peers.tracker.blocks
+
+    @property
+    def own_blocks_in_flight(self) -> float:
+        """The same of the requests that this fetch made."""
+        tracker = self._peers.tracker
+        if len(self._peers.fetches) == 1:
+            return tracker.blocks
+        return sum(entry.blocks for entry in tracker.open_requests() if entry.owner is self)
+
+    @property
+    def is_wanting(self) -> bool:
+        """Whether there are views to ask for."""
+        return bool(self._ledger.wanted)
 
     def _unserviceable(self) -> ViewRanges:
         ledger = self._ledger

@@ -1,10 +1,34 @@
 """What is known of the peers: adverts, scores, open requests. Several fetches may share it."""
-from typing import Dict, Iterator, Tuple
+from typing import Dict, Iterator, List, Sequence, Tuple
+
+from typing_extensions import Protocol
 
 from blockio_plugin.rules.availability import AvailabilityTable
+from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.goodput import Goodput
 from blockio_plugin.rules.requests import OpenRequest, PeerID, RequestTracker
 from blockio_plugin.rules.scoring import Score
+from blockio_plugin.rules.views import ViewRange
+
+
+class SharingFetch(Protocol):
+    """A fetch as the others that share its peers see it: each is told what any of them does."""
+
+    def note_issued(self, views: ViewRange) -> None:
+        """``views`` were asked for."""
+
+    def note_returned(self, entry: OpenRequest) -> None:
+        """A request will bring nothing."""
+
+    def note_answered(
+        self,
+        entry: OpenRequest,
+        covered: ViewRange,
+        next_view: int,
+        blocks: Sequence[Block],
+        now: float,
+    ) -> object:
+        """A request was answered."""
 
 
 class PeerBook:
@@ -15,6 +39,8 @@ class PeerBook:
         self.tracker = RequestTracker()
         self.goodput = Goodput()
         self.scores: Dict[PeerID, Score] = {}
+        self.fetches: List[SharingFetch] = []
+        """All fetches that ask these peers."""
 
     def join(self, peer: PeerID) -> None:
         """A peer connected; it covers nothing until it advertises."""

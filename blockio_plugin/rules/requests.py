@@ -27,7 +27,16 @@ class Request(NamedTuple):
 class OpenRequest:
     """A request without an answer yet, and what is expected of it."""
 
-    __slots__ = ("request", "blocks", "deadline", "copied_to", "is_copy", "is_late", "queued")
+    __slots__ = (
+        "request",
+        "blocks",
+        "deadline",
+        "copied_to",
+        "is_copy",
+        "is_late",
+        "queued",
+        "owner",
+    )
 
     def __init__(self, request: Request, blocks: float, is_copy: bool, queued: bool) -> None:
         self.request = request
@@ -43,6 +52,8 @@ class OpenRequest:
         """Whether it timed out. Its views are wanted again, but an answer is still used."""
         self.queued = queued
         """Whether the peer had other requests to answer when this one was issued."""
+        self.owner: Optional[object] = None
+        """The fetch that made it."""
 
 
 class PeerQueue:
