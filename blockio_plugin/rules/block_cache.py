@@ -45,6 +45,10 @@ class BlockCache:
         """Who sent the block at ``view``."""
         return self._suppliers.get(view)
 
+    def views_of(self, peer: PeerID) -> Tuple[int, ...]:
+        """The views of the blocks that ``peer`` sent, in no order."""
+        return tuple(view for view, supplier in self._suppliers.items() if supplier == peer)
+
     def is_rejected(self, block_hash: bytes) -> bool:
         """Whether a block with this hash was refused."""
         return block_hash in self._rejected

@@ -503,6 +503,17 @@ class Fetch:
         self._peers.availability.exclude(sender, view, float("inf"))
         return (sender,)
 
+    def suspect(self) -> Optional[PeerID]:
+        """Who sent a block that does not follow what is imported, though nothing lies between."""
+        return self._links.find_suspect()
+
+    def disown(self, peer: PeerID, view: int) -> None:
+        """
+        ``peer`` is on another branch above ``view``: its blocks and claims there are dropped, what
+        it was asked there and has not answered yet is asked of others when it has.
+        """
+        self._links.disown(peer, view)
+
     def rewind(self, front: Front, now: float) -> None:
         """Start over from another front; cached blocks above it stay, what was handed out goes."""
         target, kept = self._ledger.target, self._cache

@@ -189,6 +189,33 @@ class Links:
         self._ledger.reopen(doubted)
         return None
 
+    def find_suspect(self) -> Optional[PeerID]:
+        """
+        Who sent the block above the front, where it does not follow the block below the front and
+        everything between was answered for: then one of both is of another branch, or a lie.
+        """
+        front = self._ledger.front
+        above = self._cache.held.next_at(front)
+        block = None if above is None else self._cache.get(above)
+        if block is None or block.parent_hash == self.front_hash or self._cache.handed_out:
+            return None
+        if not self._ledger.is_answered(front, block.view) and front not in self.disputed:
+            return None
+        return self._cache.supplier(block.view)
+
+    def disown(self, peer: PeerID, view: int) -> None:
+        """``peer`` is on another branch above ``view``: what it sent and claimed there is void."""
+        above = max(view, self._cache.tip[0])
+        for foreign in self._cache.views_of(peer):
+            if foreign > above:
+                self._cache.remove(foreign)
+                self._ledger.reopen(ViewRange(foreign, foreign + 1))
+        self._cache.adopt_sibling(self._cache.tip[1])
+        for claim in self.claims.over(ViewRange(above + 1, self._ledger.horizon)):
+            if claim.peer == peer:
+                self._reopen(claim.views)
+        self.claims.drop(peer)
+
     def recheck_tail(self, now: float) -> bool:
         """
         Views above the highest block cannot be proven empty. Want them again if somebody covers
@@ -197,7 +224,7 @@ class Links:
         highest = self._cache.highest()
         start = self._ledger.front if highest is None else max(highest + 1, self._ledger.front)
         tail = ViewRange(start, self._ledger.target)
-        if tail.length <= 0:
+        if tail.length <= 0 or not self._ledger.is_answered(*tail):
             return False
         claimants = {claim.peer for claim in self.claims.over(tail)}
         if not claimants:

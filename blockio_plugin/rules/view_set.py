@@ -2,7 +2,7 @@
 Sets of views as offset bitmaps: a base view, and a roaring bitmap of what lies above it.
 
 This is the one place that touches ``pyroaring``. Its traps, each met here: ``next_set_bit`` past
-the last element raises and leaks memory, so the largest element is looked at first; arguments past
+the last element raises and leaks memory, so one bit past all views is always set; arguments past
 2**32 are dropped or wrapped without a word, so each is clamped; ``repr`` and ``deserialize`` are
 not used.
 """
@@ -15,6 +15,9 @@ from blockio_plugin.rules.views import ViewRange, ViewRanges
 
 MAX_WIDTH = 2 ** 32 - 2
 """Views that one set can tell apart, from its base on (the bitmap's 32 bits, less a margin)."""
+
+LAST_BIT = 2 ** 32 - 1
+"""Set in every bitmap and stands for no view: looking for the next bit always finds one."""
 
 RUN_SPAN = 2 ** 16
 """Views looked at first when runs are listed: one container of the bitmap."""
@@ -32,7 +35,7 @@ class ViewSet:
 
     def __init__(self, base: int = 0, ranges: Iterable[Tuple[int, int]] = ()) -> None:
         self._base = base
-        self._bits = BitMap()
+        self._bits = BitMap([LAST_BIT])
         for start, stop in ranges:
             self.add(start, stop)
 
@@ -69,10 +72,10 @@ class ViewSet:
         return 0 <= offset < MAX_WIDTH and offset in self._bits
 
     def __len__(self) -> int:
-        return len(self._bits)
+        return len(self._bits) - 1
 
     def __bool__(self) -> bool:
-        return bool(self._bits)
+        return bool(self._bits.min() != LAST_BIT)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, ViewSet):
@@ -83,11 +86,11 @@ class ViewSet:
 
     def next_at(self, view: int) -> Optional[int]:
         """The lowest view of the set at or above ``view``, or None."""
-        bits = self._bits
-        offset = max(view - self._base, 0)
-        if not bits or offset > bits.max():
+        offset = view - self._base
+        if offset >= MAX_WIDTH:
             return None
-        return int(bits.next_set_bit(offset)) + self._base
+        found: int = self._bits.next_set_bit(offset if offset > 0 else 0)
+        return None if found == LAST_BIT else found + self._base
 
     def previous(self, view: int) -> Optional[int]:
         """The highest view of the set below ``view``, or None."""
@@ -131,7 +134,10 @@ class ViewSet:
         low, limit = self._clamp(start, stop)
         span = RUN_SPAN
         pending: Optional[ViewRange] = None
-        while low < limit and self._bits and low <= self._bits.max():
+        while low < limit:
+            low = self._bits.next_set_bit(low)
+            if low >= limit:
+                break
             high = min(low + span, limit)
             # Shifted down to zero, the piece costs what it holds and not what lies below it.
             piece = (self._bits & BitMap(range(low, high))).shift(-low)
@@ -157,6 +163,7 @@ class ViewSet:
         if self._base != other._base:
             raise ValueError(f"sets based at {self._base} and {other._base} do not combine")
         result = ViewSet(self._base)
+        bits.add(LAST_BIT)
         result._bits = bits
         return result
 
@@ -173,14 +180,14 @@ class ViewSet:
         """Put all views of ``other`` in."""
         self._bits = self._combined(other, self._bits | other._bits)._bits
 
+
     def rebase(self, base: int) -> None:
         """Move the base; views that then lie outside are dropped."""
         shift = self._base - base
         # The bitmap wraps or drops what a shift pushes past its 32 bits: cut it away first.
         if shift > 0:
             self._bits.remove_range(max(MAX_WIDTH - shift, 0), MAX_WIDTH)
-        if abs(shift) >= MAX_WIDTH:
-            self._bits = BitMap()
-        else:
-            self._bits = self._bits.shift(shift)
+        self._bits.remove(LAST_BIT)
+        self._bits = BitMap() if abs(shift) >= MAX_WIDTH else self._bits.shift(shift)
+        self._bits.add(LAST_BIT)
         self._base = base

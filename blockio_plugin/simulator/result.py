@@ -38,7 +38,7 @@ class Result(NamedTuple):
 
 
 class Delivery(NamedTuple):
-    """One request and what came of it: ``arrived`` is None where no answer was used."""
+    """An answer that arrived: its covered views, and whether it brought a block that we lacked."""
 
     peer: str
     start: int

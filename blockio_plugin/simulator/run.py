@@ -89,6 +89,8 @@ class Run:
         self._duplicates = self._timeouts = self._max_in_flight = self._max_held = 0
         self._arrived = 0
         self._cpu = 0.0
+        self.plan_cpu = 0.0
+        """CPU seconds spent in deciding what to ask."""
         self._deliveries: List[Delivery] = []
         self._samples: List[ScoreSample] = []
         limits = Limits(window=scenario.window)
@@ -294,7 +296,9 @@ class Run:
     def _plan(self) -> None:
         start = thread_time()
         requests = self.fetch.plan(self.now)
-        self._cpu += thread_time() - start
+        passed = thread_time() - start
+        self._cpu += passed
+        self.plan_cpu += passed
         for request in requests:
             self._send(request)
         if requests:

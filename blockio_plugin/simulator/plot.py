@@ -1,0 +1,64 @@
+"""A picture of a run: who delivered which views when, and each peer's score over time."""
+from pathlib import Path
+from typing import Dict, List, Tuple
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
+
+from blockio_plugin.simulator.result import Result, Trace
+from blockio_plugin.simulator.scenario import Scenario
+
+SIZE = (11.0, 8.0)
+"""Inches."""
+
+MAX_NAMED = 16
+"""Peers named in the legend, most: more would hide the picture."""
+
+COLOURS = tuple(f"C{number}" for number in range(10))
+"""Colours of the peers, in turn."""
+
+
+def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
+    """Write the picture to ``path``, in the format of its suffix."""
+    figure = Figure(figsize=SIZE, layout="constrained")
+    FigureCanvasAgg(figure)
+    views, scores = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    colours = {
+        model.name: COLOURS[number % len(COLOURS)] for number, model in enumerate(scenario.peers)
+    }
+    used: Dict[str, List[Tuple[Tuple[float, float], ...]]] = {}
+    wasted: List[Tuple[Tuple[float, float], ...]] = []
+    for delivery in trace.deliveries:
+        line = ((delivery.issued, delivery.start), (delivery.arrived, delivery.stop))
+        if delivery.was_used:
+            used.setdefault(delivery.peer, []).append(line)
+        else:
+            wasted.append(line)
+    named = [model.name for model in scenario.peers][:MAX_NAMED]
+    for peer, colour in colours.items():
+        label = f"peer {peer}" if peer in named else None
+        lines = used.get(peer, [])
+        views.add_collection(LineCollection(lines, colors=colour, linewidths=1.5, label=label))
+    if wasted:
+        views.add_collection(
+            LineCollection(wasted, colors="0.7", linewidths=1.0, label="brought nothing new")
+        )
+    views.axvline(result.lower_bound, color="black", linestyle=":", label="lower bound")
+    views.axvline(result.seconds, color="black", linestyle="--", label="finished")
+    views.set_xlim(0, result.seconds * 1.02)
+    views.set_ylim(0, scenario.views)
+    views.set_ylabel("views, from request to answer")
+    views.set_title(f"{scenario.name}: {result.seconds:.2f} s, {result.ratio:.3f} x the bound")
+    views.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
+    for model in scenario.peers:
+        samples = [sample for sample in trace.scores if sample.peer == model.name]
+        times = [sample.time for sample in samples]
+        scores.plot(times, [1000 * sample.score for sample in samples], color=colours[model.name])
+    scores.set_yscale("log")
+    scores.yaxis.set_major_formatter(ScalarFormatter())
+    scores.yaxis.set_minor_formatter(ScalarFormatter())
+    scores.set_ylabel("score, ms per block (lower is better)")
+    scores.set_xlabel("virtual time, s")
+    figure.savefig(path)
