@@ -13,14 +13,18 @@ from blockio_plugin.node.importer_proxy import ProxyImporter
 from blockio_plugin.node.inbox import BusInbox
 from blockio_plugin.node.status import StatusResponder
 from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
+from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.schemes import SchemeSpec, ViewScheme
+from blockio_plugin.services.abc import ChainHead, ImporterAPI, InboxAPI, WireAPI
 from blockio_plugin.services.advertiser import Advertiser
+from blockio_plugin.services.branch_follower import BranchFollower
 from blockio_plugin.services.chain_thread import ChainThread
 from blockio_plugin.services.chain_watcher import ChainWatcher
 from blockio_plugin.services.collector import AvailabilityCollector
 from blockio_plugin.services.importer import Importer
+from blockio_plugin.services.peer_requests import PeerRequests
 from blockio_plugin.services.receiver import Receiver
 from blockio_plugin.services.reporter import Reporter
 from blockio_plugin.services.scheduler import Scheduler
@@ -32,6 +36,9 @@ class BlockIO(Service):
     """
     All of block I/O but the importing.
 
+    :param inbox: what comes from peers
+    :param wire: what goes to them
+    :param importer: verifies and stores blocks
     :param drives: whether we drive the chain; otherwise we advertise and serve
     """
 
@@ -40,18 +47,24 @@ class BlockIO(Service):
     def __init__(
         self,
         event_bus: EndpointAPI,
+        inbox: InboxAPI,
+        wire: WireAPI,
+        importer: ImporterAPI,
         chain: ChainThread,
         scheme: ViewScheme,
         drives: bool,
     ) -> None:
         self._event_bus = event_bus
+        self._inbox = inbox
+        self._wire = wire
+        self._importer = importer
         self._chain = chain
         self._scheme = scheme
         self._drives = drives
 
     async def run(self) -> None:
         clock = time.monotonic
-        wire = ProxyBlockIOAPI(self._event_bus)
+        wire = self._wire
         head = await self._chain.fetch_head()
         peers = PeerBook()
         fetch = Fetch(
@@ -63,7 +76,11 @@ class BlockIO(Service):
         scheduler = Scheduler(fetch, wire, clock)
         advertiser = Advertiser(wire, random.Random())
         server = Server(self._chain, wire)
-        collector = AvailabilityCollector(fetch, self._scheme.name, self._drives, clock)
+        branches = Branches()
+        requests = PeerRequests(wire)
+        collector = AvailabilityCollector(
+            fetch, branches, self._scheme.name, self._drives, clock
+        )
 
         def on_import(imported: int) -> None:
             watcher.nudge()
@@ -72,7 +89,7 @@ class BlockIO(Service):
 
         importer = Importer(
             fetch,
-            ProxyImporter(self._event_bus),
+            self._importer,
             wire,
             head,
             lambda: collector.target,
@@ -83,13 +100,32 @@ class BlockIO(Service):
         def on_progress() -> None:
             scheduler.wake()
             importer.wake()
+            follower.wake()
 
+        def on_head(head: ChainHead) -> None:
+            advertiser.repeat()
+            if importer.notice_head(head):
+                follower.restart()
+
+        follower = BranchFollower(
+            fetch,
+            branches,
+            collector,
+            importer,
+            self._chain,
+            requests,
+            wire,
+            on_progress,
+            clock,
+        )
         reporter = Reporter(fetch, lambda: importer.head, clock)
-        watcher = ChainWatcher(self._chain, advertiser.update, importer.notice_head)
+        watcher = ChainWatcher(self._chain, advertiser.update, on_head)
         receiver = Receiver(
-            BusInbox(self._event_bus),
+            self._inbox,
             fetch,
             peers,
+            branches,
+            requests,
             self._scheme,
             wire,
             advertiser,
@@ -109,7 +145,7 @@ class BlockIO(Service):
         )
         services = [advertiser, server, watcher, scheduler, Scorer(fetch, clock), receiver, status]
         if self._drives:
-            services += [importer, reporter]
+            services += [importer, reporter, follower]
         for service in services:
             self.manager.run_daemon_child_service(service)
         await self.manager.wait_finished()
@@ -125,6 +161,14 @@ async def run_blockio(
         scheme = spec.bind(chain_config.full_chain_class(db).get_canonical_block_header_by_number(0))
         chain = ChainThread(ChainReader(db, scheme))
         async with background_asyncio_service(
-            BlockIO(event_bus, chain, scheme, drives)
+            BlockIO(
+                event_bus,
+                BusInbox(event_bus),
+                ProxyBlockIOAPI(event_bus),
+                ProxyImporter(event_bus),
+                chain,
+                scheme,
+                drives,
+            )
         ) as manager:
             await manager.wait_finished()

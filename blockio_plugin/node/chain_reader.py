@@ -18,6 +18,7 @@ from blockio_plugin.node.stored_blocks import (
     fetch_chain_head,
     known_runs,
 )
+from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import (
     MAX_ANSWER_BLOCKS,
     MAX_ANSWER_BYTES,
@@ -61,6 +62,31 @@ class ChainReader(ChainReaderAPI):
     def fetch_availability(self) -> Availability:
         ranges = normalise(run.views for run in self._fetch_runs())
         return Availability(self._scheme.name, self.fetch_head().view, ranges[-MAX_RANGES:])
+
+    def fetch_position(self, view: int) -> Position:
+        run = self._fetch_runs()[-1].numbers
+        low, high = run
+        if not isinstance(self._scheme, NumberScheme):
+            while low < high:
+                middle = (low + high + 1) // 2
+                if self._scheme.view_of(self._stored.fetch_canonical_header(middle)) <= view:
+                    low = middle
+                else:
+                    high = middle - 1
+        else:
+            low = max(low, min(high, view))
+        header = self._stored.fetch_canonical_header(low)
+        return Position(self._scheme.view_of(header), low, header.hash)
+
+    def fetch_position_of_block(self, number: int) -> Optional[Position]:
+        try:
+            header = self._stored.fetch_canonical_header(number)
+        except NotStored:
+            return None
+        return Position(self._scheme.view_of(header), number, header.hash)
+
+    def holds_state(self, number: int) -> bool:
+        return self._stored.holds_state(number)
 
     def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
         runs = self._fetch_runs()

@@ -143,6 +143,15 @@ class StoredBlocks:
         """
         return self.fetch_header(self.fetch_canonical_hash(number))
 
+    def holds_state(self, number: int) -> bool:
+        """Whether the state after the canonical block ``number`` is held, its root at least."""
+        try:
+            header = self.fetch_canonical_header(number)
+        except NotStored:
+            return False
+        root: bytes = rlp.decode(header.rlp)[3]
+        return root == BLANK_ROOT_HASH or self._db.exists(root)
+
     def fetch_block(self, header: StoredHeader) -> bytes:
         """
         The RLP of ``[header, transactions, uncles]``.

@@ -89,27 +89,31 @@ class Receipt(NamedTuple):
 
 
 class Fetch:
-    """Wants the views ``[front, target)``, asks for them, and hands the blocks out in order."""
+    """
+    Wants the views ``[front, target)``, asks for them, and hands the blocks out in order.
+
+    Its parts, ``peers``, ``ledger``, ``cache`` and ``links``, are there to be looked at only.
+    """
 
     def __init__(
         self, *, front: Front, limits: Limits, random: Random, peers: Optional[PeerBook] = None
     ) -> None:
-        self._limits = limits
+        self.limits = limits
         self._random = random
-        self._peers = PeerBook() if peers is None else peers
+        self.peers = PeerBook() if peers is None else peers
         self._clock_index = random.randrange(2 ** 16)
         self._block_bytes = float(FIRST_BLOCK_BYTES)
         self._density = Density()
         self._reach = front.view
         self._begin(front)
-        self._peers.fetches.append(self)
+        self.peers.fetches.append(self)
 
     def _begin(self, front: Front) -> None:
         self._front = front
-        self._ledger = Ledger(front.view)
-        self._cache = BlockCache(front.view, front.hash)
-        self._links = Links(self._ledger, self._cache, self._peers)
-        self._links.front_hash = front.hash
+        self.ledger = Ledger(front.view)
+        self.cache = BlockCache(front.view, front.hash)
+        self.links = Links(self.ledger, self.cache, self.peers)
+        self.links.front_hash = front.hash
         self._ranking: Optional[Ranking] = None
         self._ranked_at = 0.0
         self._ranked_returns = -1
@@ -123,50 +127,50 @@ class Fetch:
 
     def join(self, peer: PeerID, now: float) -> None:
         """A peer connected."""
-        self._peers.join(peer)
+        self.peers.join(peer)
 
     def leave(self, peer: PeerID, now: float) -> Tuple[Request, ...]:
         """A peer is gone: what was open of it, now wanted again, is returned."""
-        lost = self._peers.leave(peer)
+        lost = self.peers.leave(peer)
         for entry in lost:
             self._return_views(entry)
         return tuple(entry.request for entry in lost)
 
     def advertise(self, peer: PeerID, head_view: int, ranges: ViewRanges, now: float) -> None:
         """A peer advertised; the newer advert takes the place of the older."""
-        self._peers.availability.advertise(peer, head_view, ranges)
+        self.peers.availability.advertise(peer, head_view, ranges)
         if self._contested is not None:
             # It may know the branch that our front is on, or the one that it is not on.
-            self._ledger.reopen(ViewRange(self._front.view, self._contested))
+            self.ledger.reopen(ViewRange(self._front.view, self._contested))
             self._contested = None
 
     def set_target(self, stop: int) -> None:
         """Want every view from the front up to, without, ``stop``."""
-        self._ledger.set_target(min(stop, VIEW_LIMIT))
+        self.ledger.set_target(min(stop, VIEW_LIMIT))
 
     # Asking
 
     def plan(self, now: float) -> Tuple[Request, ...]:
         """Decide what to ask of whom, and count it as asked."""
-        ledger, tracker = self._ledger, self._peers.tracker
+        ledger, tracker = self.ledger, self.peers.tracker
         self._is_idle = False
         ledger.extend()
-        if len(tracker) >= self._limits.open_requests:
+        if len(tracker) >= self.limits.open_requests:
             return ()
         if not ledger.wanted and ledger.front < ledger.target:
             if now < self._copied_at + IDLE_TIME and len(tracker):
                 self._is_idle = True
                 return ()
-            self._links.recheck_tail(now)
+            self.links.recheck_tail(now)
         if not (ledger.wanted or len(tracker)):
             return ()
         demand = self._demand(now)
         self._clock_index += 1
         planned = plan(
             demand,
-            self._peers.availability,
+            self.peers.availability,
             tracker,
-            self._peers.scores,
+            self.peers.scores,
             self._clock_index,
             now,
         )
@@ -174,22 +178,22 @@ class Fetch:
         return tuple(self._issue(proposal, now) for proposal in planned.proposals)
 
     def _demand(self, now: float) -> Demand:
-        ledger = self._ledger
+        ledger = self.ledger
         density = self._density.value
         room = self._room()
         stop = ledger.horizon
-        if self._limits.window:
-            stop = min(stop, self._front.view + self._limits.window)
+        if self.limits.window:
+            stop = min(stop, self._front.view + self.limits.window)
         lowest = ledger.lowest_open()
         if lowest is not None:
             # Blocks further up would fill the cache before those that import waits for are here.
-            stop = min(stop, lowest + int(self._limits.cache_bytes / self._block_bytes / density))
+            stop = min(stop, lowest + int(self.limits.cache_bytes / self._block_bytes / density))
         self._reach = stop
         if room < 1:
             room = self._room_at_front()
-            above = self._cache.held.next_at(self._cache.tip[0] + 1)
+            above = self.cache.held.next_at(self.cache.tip[0] + 1)
             stop = stop if above is None else min(stop, above)
-        table = self._peers.availability
+        table = self.peers.availability
         partition, ranking = self._partition, self._ranking
         if (
             partition is None
@@ -207,41 +211,41 @@ class Fetch:
             or self._ranked_returns != ledger.returns
         ):
             ranking = rank_segments(
-                partition, ledger.wanted, self._peers.scores, table, density, now
+                partition, ledger.wanted, self.peers.scores, table, density, now
             )
             self._ranking, self._ranked_at = ranking, now
             self._ranked_returns = ledger.returns
         may_copy = now >= self._copied_at + IDLE_TIME
         if may_copy:
             self._copied_at = now
-        link_time = self._peers.tracker.blocks * self._peers.goodput.block_time
+        link_time = self.peers.tracker.blocks * self.peers.goodput.block_time
         return Demand(
             ledger.wanted, partition, ranking, stop, density, room, link_time, may_copy
         )
 
     def _room(self) -> float:
         """Blocks that may still be asked for."""
-        space = self._limits.cache_bytes - self._cache.bytes
+        space = self.limits.cache_bytes - self.cache.bytes
         return space / self._block_bytes - self.own_blocks_in_flight
 
     def _room_at_front(self) -> float:
         """Blocks to ask for in spite of a full cache: none while import has something to do."""
-        if self._cache.handed_out or self._cache.has_ready:
+        if self.cache.handed_out or self.cache.has_ready:
             return 0.0
         return max(0.0, FRONT_BLOCKS - self.own_blocks_in_flight)
 
     def _issue(self, proposal: Proposal, now: float) -> Request:
         peer, views = proposal.peer, proposal.views
-        score, queue = self._peers.scores[peer], self._peers.tracker.queue(peer)
+        score, queue = self.peers.scores[peer], self.peers.tracker.queue(peer)
         if score.known:
             expected = score.round_trip + score.overhead * len(queue.unanswered)
             expected += score.service_time(queue.blocks + proposal.blocks)
-            link_time = self._peers.tracker.blocks * self._peers.goodput.block_time
+            link_time = self.peers.tracker.blocks * self.peers.goodput.block_time
             expected = max(expected, LATE_FACTOR * link_time)
             deadline = now + expected + max(LATE_TIME, expected)
         else:
             deadline = now + UNKNOWN_LATE_TIME
-        entry = self._peers.tracker.issue(
+        entry = self.peers.tracker.issue(
             peer,
             views,
             proposal.max_blocks,
@@ -253,7 +257,7 @@ class Fetch:
         entry.owner = self
         if proposal.copy_of is not None:
             proposal.copy_of.copied_to = views.stop
-        for fetch in self._peers.fetches:
+        for fetch in self.peers.fetches:
             fetch.note_issued(views)
         if score.service_time(proposal.blocks) > LONG_TIME:
             self._ranking = None
@@ -261,37 +265,37 @@ class Fetch:
 
     def undelivered(self, request_id: int, now: float) -> None:
         """A request could not be sent: its views are wanted again, and nobody is to blame."""
-        entry = self._peers.tracker.find(request_id)
+        entry = self.peers.tracker.find(request_id)
         if entry is not None:
-            self._peers.tracker.close(entry)
+            self.peers.tracker.close(entry)
             self._return_views(entry)
-            self._peers.scores[entry.request.peer].undelivered(now)
+            self.peers.scores[entry.request.peer].undelivered(now)
 
     def _return_views(self, entry: OpenRequest) -> None:
-        for fetch in self._peers.fetches:
+        for fetch in self.peers.fetches:
             fetch.note_returned(entry)
 
     # What any of the fetches that share the peers did
 
     def note_issued(self, views: ViewRange) -> None:
         """``views`` were asked for: they are in flight for all that want them."""
-        start, stop = self._ledger.clip(views)
+        start, stop = self.ledger.clip(views)
         if start < stop:
-            self._ledger.take(ViewRange(start, stop))
+            self.ledger.take(ViewRange(start, stop))
 
     def note_returned(self, entry: OpenRequest) -> None:
         """A request will bring nothing: what was wanted of it is wanted again."""
         self._land(entry)
-        self._ledger.want_again(entry.request.views)
+        self.ledger.want_again(entry.request.views)
 
     def _land(self, entry: OpenRequest) -> None:
-        tracker = self._peers.tracker
+        tracker = self.peers.tracker
         views = entry.request.views
         others: List[OpenRequest] = tracker.overlapping(views) if self._is_shared(entry) else []
-        self._ledger.land(views, [other.request.views for other in others])
+        self.ledger.land(views, [other.request.views for other in others])
 
     def _is_shared(self, entry: OpenRequest) -> bool:
-        return entry.is_copy or self._peers.tracker.copies > 0
+        return entry.is_copy or self.peers.tracker.copies > 0
 
     # Receiving
 
@@ -309,10 +313,10 @@ class Fetch:
 
         :raise Offence: where this peer was not asked, or answered already
         """
-        entry = self._peers.tracker.get(peer, request_id)
-        self._peers.tracker.close(entry)
+        entry = self.peers.tracker.get(peer, request_id)
+        self.peers.tracker.close(entry)
         self._judge(entry, covered, covered.stop < next_view, len(blocks), now)
-        for fetch in self._peers.fetches:
+        for fetch in self.peers.fetches:
             if fetch is not self:
                 fetch.note_answered(entry, covered, next_view, blocks, now)
         return self.note_answered(entry, covered, next_view, blocks, now)
@@ -322,13 +326,13 @@ class Fetch:
     ) -> None:
         """What an answer says about the peer that gave it."""
         peer, asked = entry.request.peer, entry.request.views
-        score = self._peers.scores[peer]
+        score = self.peers.scores[peer]
         if covered.length <= 0:
             score.declined(now)
-            self._peers.availability.declined(peer, asked, score.declines, now)
+            self.peers.availability.declined(peer, asked, score.declines, now)
             return
         if blocks:
-            goodput = self._peers.goodput
+            goodput = self.peers.goodput
             goodput.note(blocks, now)
             score.supplied(entry.request.issued_at, entry.queued, blocks, goodput.block_time, now)
             if score.answers <= len(FIRST_REQUESTS):
@@ -349,7 +353,7 @@ class Fetch:
         now: float,
     ) -> Receipt:
         """A request was answered, whichever fetch made it: take what is wanted of the answer."""
-        ledger, peer, asked = self._ledger, entry.request.peer, entry.request.views
+        ledger, peer, asked = self.ledger, entry.request.peer, entry.request.views
         if not entry.is_late:
             self._land(entry)
         if covered.length <= 0 or not self._can_use(entry, covered, blocks):
@@ -360,14 +364,14 @@ class Fetch:
         if covered.stop < asked.stop and not entry.is_late:
             ledger.want_again(ViewRange(covered.stop, asked.stop))
         stop = covered.stop
-        if covered.stop < next_view and not self._peers.scores[peer].faults:
-            covering = self._peers.availability.covering(peer, covered.stop - 1)
+        if covered.stop < next_view and not self.peers.scores[peer].faults:
+            covering = self.peers.availability.covering(peer, covered.stop - 1)
             if covering is not None and next_view <= covering.stop:
                 # It covers what lies before its next block, so it calls that empty too.
                 stop = min(next_view, ledger.target)
                 ledger.skip_to(covered.stop, stop)
         fresh = self._keep(peer, blocks)
-        self._links.answered(peer, covered, stop, blocks, now)
+        self.links.answered(peer, covered, stop, blocks, now)
         return Receipt(tuple(fresh), len(blocks) - len(fresh), entry.is_late)
 
     def _can_use(self, entry: OpenRequest, covered: ViewRange, blocks: Sequence[Block]) -> bool:
@@ -375,12 +379,12 @@ class Fetch:
         if entry.owner is self:
             return True
         is_near = self._front.view < covered.stop and covered.stop <= self._reach
-        return is_near and self._cache.bytes < self._limits.cache_bytes / 2
+        return is_near and self.cache.bytes < self.limits.cache_bytes / 2
 
     def _keep(self, peer: PeerID, blocks: Sequence[Block]) -> List[Block]:
         if not blocks:
             return []
-        cache, ledger = self._cache, self._ledger
+        cache, ledger = self.cache, self.ledger
         fresh = cache.select_fresh(blocks)
         if fresh and (fresh[0].view < ledger.front or fresh[-1].view >= ledger.horizon):
             fresh = [block for block in fresh if ledger.front <= block.view < ledger.horizon]
@@ -395,9 +399,9 @@ class Fetch:
             for block in blocks:
                 if cache.is_rejected(block.hash) and block.view not in cache:
                     view = ViewRange(block.view, block.view + 1)
-                    self._peers.availability.exclude(peer, view, float("inf"))
+                    self.peers.availability.exclude(peer, view, float("inf"))
                     ledger.reopen(view)
-        while cache.bytes > self._limits.cache_bytes and len(cache) > 1:
+        while cache.bytes > self.limits.cache_bytes and len(cache) > 1:
             highest = cache.highest()
             if highest is None or highest <= cache.tip[0]:
                 break
@@ -410,23 +414,23 @@ class Fetch:
     def expire(self, now: float) -> Tuple[Request, ...]:
         """Give up on requests that are late; look after a front that does not move."""
         late: List[Request] = []
-        for entry in self._peers.tracker.overdue(now):
+        for entry in self.peers.tracker.overdue(now):
             if entry.is_late:
                 continue
             if self._are_all_late(entry, now):
-                self._peers.tracker.extend(entry, now + LATE_TIME)
+                self.peers.tracker.extend(entry, now + LATE_TIME)
                 continue
             peer = entry.request.peer
-            self._peers.scores[peer].timed_out(now)
+            self.peers.scores[peer].timed_out(now)
             # It answers in order: what it was asked after this will not come either.
-            for behind in list(self._peers.tracker.queue(peer).unanswered.values()):
+            for behind in list(self.peers.tracker.queue(peer).unanswered.values()):
                 if not behind.is_late:
-                    self._peers.tracker.mark_late(behind)
+                    self.peers.tracker.mark_late(behind)
                     self._return_views(behind)
                     late.append(behind.request)
         if now >= self._looked_at + STALL_TIME:
             self._looked_at = now
-            self._contested = self._links.doubt_front(now)
+            self._contested = self.links.doubt_front(now)
         return tuple(late)
 
     def _are_all_late(self, entry: OpenRequest, now: float) -> bool:
@@ -434,7 +438,7 @@ class Fetch:
         waited = now - entry.request.issued_at
         if waited > MAX_LATE_TIME:
             return False
-        peers = self._peers
+        peers = self.peers
         link_time = peers.tracker.blocks * peers.goodput.block_time
         others = sorted(
             score.seconds_per_block
@@ -447,16 +451,16 @@ class Fetch:
 
     def wake_at(self, now: float) -> Optional[float]:
         """When to call ``expire`` and ``plan`` again at the latest; None: only when asked to."""
-        deadline = self._peers.tracker.next_deadline()
+        deadline = self.peers.tracker.next_deadline()
         times = [] if deadline is None else [deadline]
         if self._is_idle:
             times.append(max(self._copied_at + IDLE_TIME, now))
-        if self._ledger.front < self._ledger.target:
+        if self.ledger.front < self.ledger.target:
             times.append(max(self._looked_at + STALL_TIME, now + IDLE_TIME))
-            if self._ledger.wanted:
+            if self.ledger.wanted:
                 times.extend(
                     score.paused_until
-                    for score in self._peers.scores.values()
+                    for score in self.peers.scores.values()
                     if score.paused_until > now
                 )
         return min(times) if times else None
@@ -465,79 +469,79 @@ class Fetch:
 
     def ready(self, max_blocks: int, max_bytes: int) -> Tuple[Block, ...]:
         """Blocks that link in order from the front, not handed out yet, within both bounds."""
-        return self._cache.take_ready(max_blocks, max_bytes)
+        return self.cache.take_ready(max_blocks, max_bytes)
 
     def confirm(self, view: int) -> None:
         """Everything up to and with the handed-out block at ``view`` is imported."""
-        last = self._cache.confirm(view)
+        last = self.cache.confirm(view)
         if last is not None:
             self._advance(Front(last.view + 1, last.hash))
 
     def _advance(self, front: Front) -> None:
         self._front = front
-        self._ledger.advance(front.view)
-        self._links.advance(front.view, front.hash)
+        self.ledger.advance(front.view)
+        self.links.advance(front.view, front.hash)
 
     def reject(self, block_hash: bytes, now: float) -> Tuple[PeerID, ...]:
         """
         The importer refused a block: it and what follows it is dropped and wanted again, and its
         hash is never taken again. Returns the peers that sent it.
         """
-        self._cache.remember_rejected(block_hash)
-        block = self._cache.find_handed_out(block_hash)
+        self.cache.remember_rejected(block_hash)
+        block = self.cache.find_handed_out(block_hash)
         if block is None:
             return ()
-        sender = self._cache.supplier(block.view)
-        following = self._cache.descendants(block)
-        self._cache.take_back(block)
+        sender = self.cache.supplier(block.view)
+        following = self.cache.descendants(block)
+        self.cache.take_back(block)
         for dropped in following:
-            self._cache.remove(dropped.view)
-        self._cache.adopt_sibling(block.parent_hash)
-        self._ledger.reopen(ViewRange(block.view, following[-1].view + 1))
-        for held in self._cache.held.runs(block.view, following[-1].view + 1):
-            self._ledger.answer(held)
-        if sender not in self._peers:
+            self.cache.remove(dropped.view)
+        self.cache.adopt_sibling(block.parent_hash)
+        self.ledger.reopen(ViewRange(block.view, following[-1].view + 1))
+        for held in self.cache.held.runs(block.view, following[-1].view + 1):
+            self.ledger.answer(held)
+        if sender not in self.peers:
             return ()
-        self._peers.scores[sender].disproved(now)
+        self.peers.scores[sender].disproved(now)
         view = ViewRange(block.view, block.view + 1)
-        self._peers.availability.exclude(sender, view, float("inf"))
+        self.peers.availability.exclude(sender, view, float("inf"))
         return (sender,)
 
     def suspect(self) -> Optional[PeerID]:
         """Who sent a block that does not follow what is imported, though nothing lies between."""
-        return self._links.find_suspect()
+        return self.links.find_suspect()
 
     def disown(self, peer: PeerID, view: int) -> None:
         """
         ``peer`` is on another branch above ``view``: its blocks and claims there are dropped, what
         it was asked there and has not answered yet is asked of others when it has.
         """
-        self._links.disown(peer, view)
+        self.links.disown(peer, view)
 
     def rewind(self, front: Front, now: float) -> None:
         """Start over from another front; cached blocks above it stay, what was handed out goes."""
-        target, kept = self._ledger.target, self._cache
-        open_requests = list(self._peers.tracker.open_requests())
+        target, kept = self.ledger.target, self.cache
+        open_requests = list(self.peers.tracker.open_requests())
         kept.restart(front.view, front.hash)
         self._begin(front)
         self._adopt(kept)
-        self._ledger.set_target(target)
-        self._ledger.adopt_answers(kept.held)
+        self.ledger.set_target(target)
+        self.ledger.adopt_answers(kept.held)
         for entry in open_requests:
-            start, stop = self._ledger.clip(entry.request.views)
+            start, stop = self.ledger.clip(entry.request.views)
             if start < stop:
-                self._ledger.take(ViewRange(start, stop))
+                self.ledger.take(ViewRange(start, stop))
 
     def _adopt(self, cache: BlockCache) -> None:
-        self._cache = cache
-        self._links = Links(self._ledger, cache, self._peers)
-        self._links.front_hash = self._front.hash
+        self.cache = cache
+        self.links = Links(self.ledger, cache, self.peers)
+        self.links.front_hash = self._front.hash
 
     # Telling
 
     def status(self, now: float) -> FetchStatus:
         """What is going on; not for the path of planning."""
-        tracker = self._peers.tracker
+        tracker = self.peers.tracker
         peers = tuple(
             PeerStatus(
                 peer,
@@ -547,14 +551,14 @@ class Fetch:
                 tracker.queue(peer).late,
                 score.faults,
             )
-            for peer, score in self._peers.scores.items()
+            for peer, score in self.peers.scores.items()
         )
         return FetchStatus(
             self._front.view,
-            self._ledger.target,
-            len(self._cache),
-            self._cache.bytes,
-            self._cache.handed_out,
+            self.ledger.target,
+            len(self.cache),
+            self.cache.bytes,
+            self.cache.handed_out,
             len(tracker),
             round(tracker.blocks),
             peers,
@@ -565,30 +569,30 @@ class Fetch:
     @property
     def held_blocks(self) -> int:
         """Blocks in the cache."""
-        return len(self._cache)
+        return len(self.cache)
 
     @property
     def blocks_in_flight(self) -> float:
         """Blocks that all open requests will likely bring."""
-        return self._peers.tracker.blocks
+        return self.peers.tracker.blocks
 
     @property
     def own_blocks_in_flight(self) -> float:
         """The same of the requests that this fetch made."""
-        tracker = self._peers.tracker
-        if len(self._peers.fetches) == 1:
+        tracker = self.peers.tracker
+        if len(self.peers.fetches) == 1:
             return tracker.blocks
         return sum(entry.blocks for entry in tracker.open_requests() if entry.owner is self)
 
     @property
     def is_wanting(self) -> bool:
         """Whether there are views to ask for."""
-        return bool(self._ledger.wanted)
+        return bool(self.ledger.wanted)
 
     def _unserviceable(self) -> ViewRanges:
-        ledger = self._ledger
+        ledger = self.ledger
         missing: List[ViewRange] = []
-        partition = self._peers.availability.partition(ViewRange(ledger.front, ledger.horizon))
+        partition = self.peers.availability.partition(ViewRange(ledger.front, ledger.horizon))
         for segment in partition.segments:
             if not segment.holders:
                 left = MAX_UNSERVICEABLE - len(missing)
@@ -598,13 +602,13 @@ class Fetch:
         return tuple(missing)
 
     def _idle_reason(self, now: float) -> Optional[str]:
-        ledger = self._ledger
+        ledger = self.ledger
         if ledger.front >= ledger.target:
             return None
-        if self._cache.handed_out or self._cache.has_ready:
-            full = self._cache.bytes >= self._limits.cache_bytes
+        if self.cache.handed_out or self.cache.has_ready:
+            full = self.cache.bytes >= self.limits.cache_bytes
             return "cache full, waiting for import" if full else None
-        if not len(self._peers):
+        if not len(self.peers):
             return "no peers"
         lowest = ledger.lowest_open()
         if lowest is None:
@@ -617,17 +621,17 @@ class Fetch:
                 f"the block at view {self._contested} does not follow ours below view "
                 f"{ledger.front}, and nobody has another: is our chain on another branch?"
             )
-        table = self._peers.availability
-        if all(table.covering(peer, lowest) is None for peer in self._peers):
+        table = self.peers.availability
+        if all(table.covering(peer, lowest) is None for peer in self.peers):
             return f"no peer covers view {lowest}"
-        if not any(table.may_ask(peer, lowest, now) for peer in self._peers):
+        if not any(table.may_ask(peer, lowest, now) for peer in self.peers):
             return f"every peer that covers view {lowest} was asked and found wrong about it"
         return f"every peer that covers view {lowest} is slow or declines; waiting to ask again"
 
     def _waited_for(self, lowest: int, now: float) -> Optional[OpenViews]:
         entries = [
             entry
-            for entry in self._peers.tracker.open_requests()
+            for entry in self.peers.tracker.open_requests()
             if lowest in entry.request.views
         ]
         if not entries:

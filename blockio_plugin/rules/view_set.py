@@ -180,7 +180,6 @@ class ViewSet:
         """Put all views of ``other`` in."""
         self._bits = self._combined(other, self._bits | other._bits)._bits
 
-
     def rebase(self, base: int) -> None:
         """Move the base; views that then lie outside are dropped."""
         shift = self._base - base

@@ -2,6 +2,7 @@
 from abc import ABC, abstractmethod
 from typing import AsyncIterator, Hashable, NamedTuple, Optional, Tuple, Union
 
+from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 
 PeerID = Hashable
@@ -26,6 +27,18 @@ class ChainReaderAPI(ABC):
     @abstractmethod
     def fetch_availability(self) -> Availability:
         """What the local chain covers: from the chain's gaps and the scheme, without a scan."""
+
+    @abstractmethod
+    def fetch_position(self, view: int) -> Position:
+        """The highest canonical block at or below ``view`` that is held in one run with the head."""
+
+    @abstractmethod
+    def fetch_position_of_block(self, number: int) -> Optional[Position]:
+        """The canonical block ``number``; None where it is not held."""
+
+    @abstractmethod
+    def holds_state(self, number: int) -> bool:
+        """Whether a child of the canonical block ``number`` can be executed."""
 
     @abstractmethod
     def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:

@@ -45,6 +45,10 @@ class Advertiser(Service):
             self._advert = advert
             self._changed.set()
 
+    def repeat(self) -> None:
+        """Advertise once more: the blocks are others now, though the views may be the same."""
+        self._changed.set()
+
     async def run(self) -> None:
         while self.manager.is_running:
             try:

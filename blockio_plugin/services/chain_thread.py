@@ -1,7 +1,9 @@
 """One thread for everything that reads the chain, so that no read holds up the event loop."""
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Optional
 
+from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.services.abc import ChainHead, ChainReaderAPI
 
@@ -22,6 +24,23 @@ class ChainThread:
         """See :meth:`ChainReaderAPI.fetch_availability`."""
         loop = asyncio.get_event_loop()
         return await loop.run_in_executor(self._executor, self._reader.fetch_availability)
+
+    async def fetch_position(self, view: int) -> Position:
+        """See :meth:`ChainReaderAPI.fetch_position`."""
+        loop = asyncio.get_event_loop()
+        return await loop.run_in_executor(self._executor, self._reader.fetch_position, view)
+
+    async def fetch_position_of_block(self, number: int) -> Optional[Position]:
+        """See :meth:`ChainReaderAPI.fetch_position_of_block`."""
+        loop = asyncio.get_event_loop()
+        return await loop.run_in_executor(
+            self._executor, self._reader.fetch_position_of_block, number
+        )
+
+    async def holds_state(self, number: int) -> bool:
+        """See :meth:`ChainReaderAPI.holds_state`."""
+        loop = asyncio.get_event_loop()
+        return await loop.run_in_executor(self._executor, self._reader.holds_state, number)
 
     async def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
         """See :meth:`ChainReaderAPI.fetch_blocks`."""

@@ -2,14 +2,17 @@
 import logging
 from typing import Callable, Dict, Optional, Set
 
+from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.messages import Availability
+from blockio_plugin.rules.views import ViewRange, clip
 from blockio_plugin.services.abc import PeerID
 
 
 class AvailabilityCollector:
     """
-    Feeds adverts to the fetch and keeps its target at the highest head that a peer advertises.
+    Feeds adverts to the fetch and keeps its target at the highest head that a peer advertises. Of a
+    peer on another branch only what lies below the fork counts.
 
     :param follow: whether to want everything up to that head. Where another syncer drives the chain
         we know our peers but want nothing of our own accord.
@@ -18,14 +21,20 @@ class AvailabilityCollector:
     logger = logging.getLogger("blockio_plugin.services.AvailabilityCollector")
 
     def __init__(
-        self, fetch: Fetch, scheme_name: str, follow: bool, clock: Callable[[], float]
+        self,
+        fetch: Fetch,
+        branches: Branches,
+        scheme_name: str,
+        follow: bool,
+        clock: Callable[[], float],
     ) -> None:
         self._fetch = fetch
+        self._branches = branches
         self._scheme_name = scheme_name
         self._follow = follow
         self._clock = clock
         self._target = 0
-        self._heads: Dict[PeerID, int] = {}
+        self._adverts: Dict[PeerID, Availability] = {}
         self._foreign: Set[PeerID] = set()
 
     def join(self, peer: PeerID) -> None:
@@ -35,7 +44,8 @@ class AvailabilityCollector:
     def leave(self, peer: PeerID) -> None:
         """A peer is gone."""
         self._foreign.discard(peer)
-        self._heads.pop(peer, None)
+        self._adverts.pop(peer, None)
+        self._branches.leave(peer)
         self._fetch.leave(peer, self._clock())
         self._aim()
 
@@ -51,9 +61,24 @@ class AvailabilityCollector:
                     self._scheme_name,
                 )
             return
-        self._heads[peer] = advert.head_view
-        self._fetch.advertise(peer, advert.head_view, advert.ranges, self._clock())
+        self._adverts[peer] = advert
+        self._branches.advertise(peer, advert.head_view)
+        self._advertise(peer, advert)
         self._aim()
+
+    def refresh(self) -> None:
+        """Peers were found on another branch, or on ours: count what counts of their adverts now."""
+        for peer, advert in self._adverts.items():
+            self._advertise(peer, advert)
+        self._aim()
+
+    def _advertise(self, peer: PeerID, advert: Availability) -> None:
+        head_view, ranges = advert.head_view, advert.ranges
+        fork = self._branches.fork(peer)
+        if fork is not None:
+            head_view = min(head_view, fork.view)
+            ranges = clip(ranges, ViewRange(0, fork.view + 1))
+        self._fetch.advertise(peer, head_view, ranges, self._clock())
 
     @property
     def target(self) -> int:
@@ -62,13 +87,19 @@ class AvailabilityCollector:
 
     def get_head_view(self, peer: PeerID) -> Optional[int]:
         """The view of the peer's head, as last advertised; None before its first advert."""
-        return self._heads.get(peer)
+        advert = self._adverts.get(peer)
+        return None if advert is None else advert.head_view
 
     def is_foreign(self, peer: PeerID) -> bool:
         """Whether the peer's views are not ours."""
         return peer in self._foreign
 
     def _aim(self) -> None:
-        if self._follow and self._heads:
-            self._target = max(self._heads.values()) + 1
+        if self._follow and self._adverts:
+            heads = (
+                advert.head_view
+                for peer, advert in self._adverts.items()
+                if self._branches.fork(peer) is None
+            )
+            self._target = max(heads, default=-1) + 1
             self._fetch.set_target(self._target)

@@ -49,6 +49,7 @@ class Importer(Service):
         self._clock = clock
         self._woken = asyncio.Event()
         self._batches: Deque[_Batch] = deque()
+        self._idle_since = clock()
 
     @property
     def head(self) -> ChainHead:
@@ -59,13 +60,35 @@ class Importer(Service):
         """There may be something to import."""
         self._woken.set()
 
-    def notice_head(self, head: ChainHead) -> None:
-        """The chain's head is this. Where somebody else moved it, fetching goes on from there."""
+    def is_idle(self, seconds: float) -> bool:
+        """Whether there has been nothing to import for so many seconds."""
+        return not self._batches and self._clock() >= self._idle_since + seconds
+
+    def notice_head(self, head: ChainHead) -> bool:
+        """
+        The chain's head is this. Where somebody else moved it, fetching goes on from there, and
+        this is true.
+        """
         if self._batches or head == self._head:
-            return
+            return False
         self.logger.debug("The head moved to block %d without us", head.number)
         self._head = head
-        self._fetch.rewind(Front(head.view + 1, head.hash), self._clock())
+        self._rewind()
+        return True
+
+    async def import_branch(self, blocks: Tuple[Block, ...]) -> ImportResult:
+        """
+        Import blocks that do not follow the head, each the child of the one before, the first a
+        child of a block that is held. They become canonical by total difficulty alone.
+        """
+        result = await self._importer.import_blocks(
+            tuple(block.rlp for block in blocks), announce=True
+        )
+        self._on_import(result.imported)
+        return result
+
+    def _rewind(self) -> None:
+        self._fetch.rewind(Front(self._head.view + 1, self._head.hash), self._clock())
 
     async def run(self) -> None:
         try:
@@ -74,6 +97,7 @@ class Importer(Service):
                 self._fill()
                 if self._batches and self._batches[0].result.done():
                     await self._settle(self._batches.popleft())
+                    self._idle_since = self._clock()
                 else:
                     await self._woken.wait()
         finally:
@@ -98,6 +122,9 @@ class Importer(Service):
         self._head = result.head
         if result.failure is None:
             self._fetch.confirm(batch.blocks[-1].view)
+            if not self._batches and result.head.hash != batch.blocks[-1].hash:
+                # Another branch became the canonical one while this was under way.
+                self._rewind()
         else:
             await self._refuse(batch, result)
         self._on_import(result.imported)

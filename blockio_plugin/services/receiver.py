@@ -8,10 +8,12 @@ from async_service import Service
 from blockio_plugin.rules.answers import check_answer
 from blockio_plugin.rules.block_rlp import decode_block
 from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.messages import BlocksByView, Offence
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.schemes import ViewScheme
+from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import (
     AdvertReceived,
     AnswerReceived,
@@ -25,6 +27,7 @@ from blockio_plugin.services.abc import (
 )
 from blockio_plugin.services.advertiser import Advertiser
 from blockio_plugin.services.collector import AvailabilityCollector
+from blockio_plugin.services.peer_requests import PeerRequests
 from blockio_plugin.services.server import Server
 
 DECODE_SLICE = 32
@@ -41,6 +44,8 @@ class Receiver(Service):
         inbox: InboxAPI,
         fetch: Fetch,
         peers: PeerBook,
+        branches: Branches,
+        requests: PeerRequests,
         scheme: ViewScheme,
         wire: WireAPI,
         advertiser: Advertiser,
@@ -52,6 +57,8 @@ class Receiver(Service):
         self._inbox = inbox
         self._fetch = fetch
         self._peers = peers
+        self._branches = branches
+        self._requests = requests
         self._scheme = scheme
         self._wire = wire
         self._advertiser = advertiser
@@ -85,18 +92,37 @@ class Receiver(Service):
         elif isinstance(event, PeerLeft):
             self._advertiser.leave(event.peer)
             self._server.leave(event.peer)
+            self._requests.leave(event.peer)
             self._collector.leave(event.peer)
             self._on_progress()
 
     async def _take_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         arrived_at = self._clock()
+        if self._requests.is_own(answer):
+            self._requests.take(peer, answer, await self._decode(answer))
+            return
         asked = self._peers.tracker.get(peer, answer.request_id).request
+        blocks = await self._decode(answer)
+        check_answer(asked, answer, blocks)
+        fork = self._branches.fork(peer)
+        if fork is not None and answer.covered.stop > fork.view + 1:
+            # It was asked before it was known to be on another branch: of no use, and no offence.
+            nothing = ViewRange(answer.start_view, answer.start_view)
+            self._fetch.receive(peer, answer.request_id, nothing, 0, (), arrived_at)
+            return
+        self._fetch.receive(
+            peer, answer.request_id, answer.covered, answer.next_view, blocks, arrived_at
+        )
+
+    async def _decode(self, answer: BlocksByView) -> List[Block]:
+        """
+        The blocks of an answer.
+
+        :raise Offence: one of them is none
+        """
         blocks: List[Block] = []
         for index, encoded in enumerate(answer.blocks, start=1):
             blocks.append(decode_block(encoded, self._scheme))
             if index % DECODE_SLICE == 0:
                 await asyncio.sleep(0)
-        check_answer(asked, answer, blocks)
-        self._fetch.receive(
-            peer, answer.request_id, answer.covered, answer.next_view, blocks, arrived_at
-        )
+        return blocks

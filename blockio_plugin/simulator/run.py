@@ -14,7 +14,6 @@ from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.messages import GetBlocksByView
 from blockio_plugin.rules.requests import Request
-from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.simulator.bound import DemandClass, link_supply, lower_bound, peer_supply
 from blockio_plugin.simulator.chain import GENESIS_HASH, Answer, Library, draw_views, make_chain
 from blockio_plugin.simulator.peer import PeerClock

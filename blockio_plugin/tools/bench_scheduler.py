@@ -125,8 +125,9 @@ def make_jobs(goal: Goal, scenarios: Path) -> List[Job]:
 
 def sum_up(goal: Goal, results: Sequence[Result]) -> Row:
     """One row of the table."""
-    fixed = sorted(results[: len(SEEDS)], key=ratio)[len(SEEDS) // 2]
-    perturbed = results[len(SEEDS) :]
+    count = len(SEEDS)
+    fixed = sorted(results[:count], key=ratio)[len(SEEDS) // 2]
+    perturbed = results[count:]
     return Row(
         name=goal.name,
         fixed=ratio(fixed),
@@ -152,8 +153,9 @@ def measure(scenarios: Path) -> Tuple[List[Row], List[Figure]]:
     rows: List[Row] = []
     start = 0
     for goal, group in zip(GOALS, jobs):
-        rows.append(sum_up(goal, results[start : start + len(group)]))
-        start += len(group)
+        end = start + len(group)
+        rows.append(sum_up(goal, results[start:end]))
+        start = end
     ratios = sorted(map(ratio, results[start:]))
     scale = next(row for row in rows if row.name == "scale")
     figures = [

@@ -23,8 +23,9 @@ class RangeList:
     def first_runs(self, view: int, limit: int) -> List[Tuple[int, int]]:
         """The lowest ``limit`` ranges from ``view`` on."""
         index = bisect_right(self._stops, view)
+        end = index + limit
         runs = list(
-            zip(self._starts[index : index + limit], self._stops[index : index + limit])
+            zip(self._starts[index:end], self._stops[index:end])
         )
         if runs:
             runs[0] = (max(view, runs[0][0]), runs[0][1])

@@ -1,7 +1,8 @@
 """A chain that is just a list of blocks in memory, for tests of what reads chains."""
-from typing import Sequence
+from typing import Optional, Sequence
 
 from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import ChainHead, ChainReaderAPI
@@ -31,6 +32,19 @@ class MemoryChain(ChainReaderAPI):
     def fetch_availability(self) -> Availability:
         head = self.fetch_head()
         return Availability(self._scheme_name, head.view, (ViewRange(0, head.view + 1),))
+
+    def fetch_position(self, view: int) -> Position:
+        block = [block for block in self.blocks if block.view <= view][-1]
+        return Position(block.view, block.number, block.hash)
+
+    def fetch_position_of_block(self, number: int) -> Optional[Position]:
+        for block in self.blocks:
+            if block.number == number:
+                return Position(block.view, number, block.hash)
+        return None
+
+    def holds_state(self, number: int) -> bool:
+        return number < len(self.blocks)
 
     def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
         wanted = [block for block in self.blocks if block.view in request.views]

@@ -6,6 +6,7 @@ from async_service import background_asyncio_service
 import pytest
 
 from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.peer_book import PeerBook
@@ -22,6 +23,7 @@ from blockio_plugin.services.abc import (
 from blockio_plugin.services.advertiser import Advertiser
 from blockio_plugin.services.chain_thread import ChainThread
 from blockio_plugin.services.collector import AvailabilityCollector
+from blockio_plugin.services.peer_requests import PeerRequests
 from blockio_plugin.services.receiver import Receiver
 from blockio_plugin.services.scheduler import Scheduler
 from blockio_plugin.services.server import Server
@@ -54,16 +56,19 @@ class Node:
         self.fetch = Fetch(
             front=Front(1, bytes(32)), limits=Limits(), random=random.Random(1), peers=self.peers
         )
+        branches = Branches()
         self.scheduler = Scheduler(self.fetch, self.wire, clock)
         self.server = Server(ChainThread(MemoryChain.of_views([0])), self.wire)
         self.receiver = Receiver(
             self.inbox,
             self.fetch,
             self.peers,
+            branches,
+            PeerRequests(self.wire),
             SLOT,
             self.wire,
             Advertiser(self.wire, random.Random(1)),
-            AvailabilityCollector(self.fetch, SLOT.name, True, clock),
+            AvailabilityCollector(self.fetch, branches, SLOT.name, True, clock),
             self.server,
             self.scheduler.wake,
             clock,
