@@ -74,7 +74,7 @@ def test_every_part_is_covered() -> None:
 
 
 def test_private_names_of_trinity_stay_in_one_module() -> None:
-    """An attribute of something that is not self or cls, with one leading underscore, is private."""
+    """An attribute with one leading underscore, of something that is not self or cls, is private."""
     for path in modules("node"):
         if path.name == "private.py":
             continue
@@ -86,7 +86,7 @@ def test_private_names_of_trinity_stay_in_one_module() -> None:
 
 
 def test_component_module_is_light() -> None:
-    """Trinity loads it for every command, so it must not drag in py-evm's chains or our own rest."""
+    """Trinity loads it for every command, so it must not drag in the rest of us."""
     code = (
         "import sys, blockio_plugin.node.component\n"
         "print([m for m in sys.modules if m.startswith('blockio_plugin.')])"

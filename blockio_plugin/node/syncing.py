@@ -7,7 +7,11 @@ from lahja import EndpointAPI
 from trinity.sync.common.events import SyncingRequest, SyncingResponse
 from trinity.sync.common.types import SyncProgress
 
-from blockio_plugin.events import TO_BLOCKIO_BROADCAST_CONFIG, BlockIOStatus, GetBlockIOStatusRequest
+from blockio_plugin.events import (
+    TO_BLOCKIO_BROADCAST_CONFIG,
+    BlockIOStatus,
+    GetBlockIOStatusRequest,
+)
 
 STATUS_TIMEOUT = 1.0
 """Seconds that the blockio process has to tell its status; it may still be starting."""

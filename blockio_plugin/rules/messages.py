@@ -37,10 +37,10 @@ class GetBlocksByView(NamedTuple):
 
 class BlocksByView(NamedTuple):
     """
-    The one answer to a request: the covered prefix, its blocks as RLP, ascending by view, and a hint.
+    The one answer to a request: the covered prefix, its blocks (RLP) ascending by view, and a hint.
 
-    ``length`` 0 means declined. ``next_view`` is the lowest view past the prefix at which the sender
-    holds a block, or 0 where it knows none.
+    ``length`` 0 means declined. ``next_view`` is the lowest view past the prefix at which the
+    sender holds a block, or 0 where it knows none.
     """
 
     request_id: int

@@ -56,7 +56,7 @@ class NumberScheme(ViewScheme):
 
 
 class SlotScheme(ViewScheme):
-    """The view is the slot of ``seconds`` seconds, counted from genesis, that the timestamp is in."""
+    """The view is the slot of ``seconds`` seconds, counted from genesis, of the timestamp."""
 
     def __init__(self, seconds: int, genesis_timestamp: int) -> None:
         self.name = f"slot:{seconds}"

@@ -1,1 +1,1 @@
-"""Ring 1: the long-lived coroutines around the rules. They know ring 0 and ``services.abc`` only."""
+"""Ring 1: the long-lived coroutines around the rules. They know ring 0 and ``services.abc``."""

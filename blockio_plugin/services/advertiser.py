@@ -14,7 +14,7 @@ MIN_ADVERT_INTERVAL = 1.0
 
 ADVERT_INTERVAL_BOUNDS = (5.0, 15.0)
 """Seconds to the next unprompted advert, drawn uniformly; the mean is 10 s. Random, so that nodes
-that started together do not advertise together, and short enough that a lost advert does not matter."""
+that started together do not advertise together; short, so that a lost advert does not matter."""
 
 
 class Advertiser(Service):

@@ -13,7 +13,7 @@ REPORT_INTERVAL = 5.0
 """Seconds between two lines while syncing."""
 
 LONELY_INTERVAL = 60.0
-"""Seconds between two lines while there is nobody to sync from: that may stay so for good reasons."""
+"""Seconds between two lines while there is nobody to sync from, which may be as it should."""
 
 
 def describe(status: FetchStatus, head: ChainHead, rate: float) -> str:
@@ -37,7 +37,7 @@ def describe(status: FetchStatus, head: ChainHead, rate: float) -> str:
 
 
 class Reporter(Service):
-    """Every few seconds while syncing, once when the head is reached, and now and then when alone."""
+    """Every few seconds while syncing, once when the head is reached, now and then when alone."""
 
     logger = logging.getLogger("blockio_plugin.services.Reporter")
 

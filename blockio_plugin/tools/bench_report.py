@@ -51,5 +51,3 @@ def make_table(title: str, figures: Sequence[Figure]) -> Table:
             met,
         )
     return table
-
-

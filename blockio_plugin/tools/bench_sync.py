@@ -155,7 +155,7 @@ async def measure_shaped(bench: Bench, rate: float, display: Display) -> List[Fi
         two = await bench.measure("number", enodes)
         display.say(f"two peers behind shaped links: {two:.0f} blocks/s")
     return [
-        Figure("one peer behind a link, beside what it carries", one, "blocks/s", SHAPED_RATE, None),
+        Figure("one peer behind a link, beside the link", one, "blocks/s", SHAPED_RATE, None),
         Figure("two peers, beside one", two, "blocks/s", one, 1.7),
     ]
 

@@ -140,7 +140,9 @@ async def run(recipe: Recipe, directory: Path, display: Display) -> int:
 
 def main() -> int:
     """Run the demo in a directory that is gone afterwards."""
-    parser = argparse.ArgumentParser(prog="demo", description="Sync a chain between four real nodes on this machine")
+    parser = argparse.ArgumentParser(
+        prog="demo", description="Sync a chain between four real nodes on this machine"
+    )
     parser.add_argument("--recipe", type=Path, default=RECIPE, help="the chain to mine")
     args = parser.parse_args()
     if not args.recipe.exists():

@@ -14,7 +14,7 @@ SLOT = SlotScheme(seconds=1, genesis_timestamp=0)
 
 
 def encode_chain(views: Sequence[int], parent_hash: bytes = bytes(32)) -> List[Block]:
-    """Empty blocks in these views, each the child of the one before; the first of ``parent_hash``."""
+    """Empty blocks in these views, linked; the first is the child of ``parent_hash``."""
     blocks: List[Block] = []
     for number, view in enumerate(views, start=1):
         header = BlockHeader(

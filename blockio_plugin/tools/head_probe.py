@@ -1,4 +1,4 @@
-"""Looks at the canonical head of a running node, with or without the plugin, through its database."""
+"""Looks at the canonical head of a running node, plugin or not, through its database."""
 import asyncio
 from pathlib import Path
 from typing import NamedTuple

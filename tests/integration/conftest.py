@@ -12,6 +12,7 @@ from blockio_plugin.tools.node_process import NodeConfig
 
 ROOT = Path(__file__).parent.parent.parent
 
+
 class MinedChain(NamedTuple):
     """A chain that a node can start on a copy of."""
 

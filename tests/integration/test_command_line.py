@@ -1,4 +1,4 @@
-"""What `trinity` itself does with our flags: refusals, and commands that are none of our business."""
+"""What `trinity` itself does with our flags, and with commands that are not our business."""
 import json
 from pathlib import Path
 import re

@@ -82,7 +82,9 @@ class Node:
         ]
 
     def drops(self) -> List[Tuple[object, str]]:
-        return [(sent.peer, sent.payload) for sent in self.wire.sent if isinstance(sent.payload, str)]
+        return [
+            (sent.peer, sent.payload) for sent in self.wire.sent if isinstance(sent.payload, str)
+        ]
 
 
 def advert(head: int, scheme: str = SLOT.name) -> Availability:
