@@ -59,6 +59,9 @@ class Branches:
     def __contains__(self, peer: object) -> bool:
         return peer in self._peers
 
+    def __iter__(self) -> Iterator[PeerID]:
+        return iter(tuple(self._peers))
+
     def leave(self, peer: PeerID) -> None:
         """A peer is gone."""
         self._peers.pop(peer, None)
