@@ -127,6 +127,7 @@ class Score:
         "_first",
         "_last_arrival",
         "_setbacks",
+        "_slope",
         "_sums",
     )
 
@@ -164,6 +165,8 @@ class Score:
         self._first = (0.0, 0)
         self._last_arrival = 0.0
         self._setbacks = 0
+        # Seconds per block, the fitted overhead apart.
+        self._slope = UNKNOWN_SECONDS_PER_BLOCK
         # Decayed weight, blocks, time, blocks squared, blocks times time.
         self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
         self._derive()
@@ -246,7 +249,8 @@ class Score:
         blocks, once they come, come as quickly as all arrive together, yet most are others'.
         """
         _, size, time, _, _ = self._sums
-        return self.seconds_per_block < LINK_PACE * pace and size < LINK_SHARE * time / pace
+        speed = min(self.seconds_per_block, self._slope)
+        return speed < LINK_PACE * pace and size < LINK_SHARE * time / pace
 
     def _refit_first(self, blocks: int, service: float) -> None:
         elapsed, first_blocks = self._first
@@ -274,6 +278,7 @@ class Score:
         if variance > (SPREAD * mean_size) ** 2:
             slope = (product / weight - mean_size * mean_time) / variance
             self.overhead = mean_time - slope * mean_size
+            self._slope = slope
         # In short times the jitter of the way looks like overhead.
         share = LONG_OVERHEAD if mean_time > LONG_SERVICE else SHORT_OVERHEAD
         self.overhead = min(max(self.overhead, 0.0), share * mean_time)
