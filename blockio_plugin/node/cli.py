@@ -1,5 +1,8 @@
 """The command line flags of block I/O, and what may not be combined with them."""
 import argparse
+import importlib.util
+import logging
+from typing import Dict, Mapping
 
 from eth_utils import ValidationError
 from trinity.constants import SYNC_LIGHT
@@ -12,6 +15,15 @@ SCHEME_FLAG = "--blockio-view-scheme"
 
 SYNC_NONE = "none"
 """Trinity's name for running no syncer of its own."""
+
+KECCAK_VARIABLE = "ETH_HASH_BACKEND"
+"""The environment variable that chooses the implementation of keccak (eth-hash)."""
+
+FAST_KECCAK, FAST_KECCAK_MODULE = "pysha3", "sha3"
+"""The faster implementation, by the name that eth-hash has for it, and the module it needs."""
+
+EVM_LOGGER = "eth"
+"""The logger of py-evm."""
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +67,27 @@ def describe_role(args: argparse.Namespace) -> str:
         f"Block I/O assists --sync-mode {args.sync_mode}: advertises and serves, "
         f"view scheme {scheme}"
     )
+
+
+def choose_keccak(environment: Mapping[str, str]) -> Dict[str, str]:
+    """
+    The environment of the process that imports: with the faster of the two implementations of
+    keccak, where it is installed and nobody has chosen another one. It is an eighth of all the work
+    of importing.
+    """
+    chosen = dict(environment)
+    if not chosen.get(KECCAK_VARIABLE) and importlib.util.find_spec(FAST_KECCAK_MODULE) is not None:
+        chosen[KECCAK_VARIABLE] = FAST_KECCAK
+    return chosen
+
+
+def limit_evm_log(logger_levels: Mapping[str, int]) -> None:
+    """
+    Keep py-evm from writing several lines for each block to the log file, unless a level was asked
+    for by name (``--log-level eth=DEBUG``). Trinity does the same with a library that drowns its log.
+    """
+    if not any(name == EVM_LOGGER or name.startswith(EVM_LOGGER + ".") for name in logger_levels):
+        logging.getLogger(EVM_LOGGER).setLevel(logging.INFO)
 
 
 def validate_flags(args: argparse.Namespace) -> None:

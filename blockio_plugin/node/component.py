@@ -5,7 +5,10 @@ Trinity imports this module for every one of its commands, so it imports little 
 rest where it is used.
 """
 from argparse import ArgumentParser, _SubParsersAction
+import os
+from typing import Optional
 
+from asyncio_run_in_process.typing import SubprocessKwargs  # type: ignore[import]
 from lahja import EndpointAPI
 from trinity.boot_info import BootInfo
 from trinity.extensibility import AsyncioIsolatedComponent
@@ -68,9 +71,15 @@ class BlockIOImportComponent(AsyncioIsolatedComponent):
         args = self._boot_info.args
         return bool(args.enable_blockio) and cli.drives_chain(args)
 
+    def get_subprocess_kwargs(self) -> Optional[SubprocessKwargs]:
+        # The hash function is chosen when it is first used, so the choice comes with the process.
+        environment = cli.choose_keccak(os.environ)
+        return {**(super().get_subprocess_kwargs() or {}), "env": environment}
+
     async def do_run(self, event_bus: EndpointAPI) -> None:
         from blockio_plugin.node.import_process import run_import
 
+        cli.limit_evm_log(self._boot_info.logger_levels)
         await run_import(
             event_bus,
             self._boot_info.trinity_config,

@@ -1,9 +1,11 @@
 import argparse
-from typing import Optional
+import logging
+from typing import Mapping, Optional
 
 from eth_utils import ValidationError
 import pytest
 
+from blockio_plugin.node import cli
 from blockio_plugin.node.cli import (
     add_flags,
     describe_role,
@@ -79,3 +81,31 @@ def test_the_role_follows_the_sync_mode() -> None:
     assisting = parse("--enable-blockio", sync_mode="full")
     assert not drives_chain(assisting)
     assert "assists --sync-mode full" in describe_role(assisting)
+
+
+def test_imports_with_the_faster_keccak_unless_told_otherwise() -> None:
+    assert cli.choose_keccak({"A": "b"}) == {"A": "b", "ETH_HASH_BACKEND": "pysha3"}
+    chosen = {"ETH_HASH_BACKEND": "pycryptodome"}
+    assert cli.choose_keccak(chosen) == chosen
+
+
+@pytest.mark.parametrize(
+    "levels, expected",
+    [
+        ({}, logging.INFO),
+        ({"ether": logging.DEBUG}, logging.INFO),
+        ({"eth": logging.DEBUG}, logging.NOTSET),
+        ({"eth.vm": logging.DEBUG}, logging.NOTSET),
+    ],
+)
+def test_evm_logs_no_line_for_each_block_unless_asked_to(
+    levels: Mapping[str, int], expected: int
+) -> None:
+    logger = logging.getLogger("eth")
+    before = logger.level
+    try:
+        logger.setLevel(logging.NOTSET)
+        cli.limit_evm_log(levels)
+        assert logger.level == expected
+    finally:
+        logger.setLevel(before)
