@@ -69,13 +69,19 @@ class BranchFollower(Service):
         self._on_progress = on_progress
         self._clock = clock
         self._woken = asyncio.Event()
+        self._absolved: Optional[Tuple[PeerID, bytes]] = None
 
     def wake(self) -> None:
         """A peer has advertised or sent blocks."""
         self._woken.set()
 
     def restart(self) -> None:
-        """Our chain was reorganised: where peers stand has to be found out anew."""
+        """
+        Our chain was reorganised: where peers stand has to be found out anew. What they sent so far
+        is most likely of the branch that was left.
+        """
+        for peer in self._branches:
+            self._fetch.disown(peer, self._importer.head.view)
         self._branches.restart()
         self._collector.refresh()
         self._on_progress()
@@ -95,6 +101,7 @@ class BranchFollower(Service):
         suspect = self._fetch.suspect()
         if suspect is not None and self._branches.may_look(suspect, now):
             await self._compare(suspect)
+            self._absolve(suspect)
             return True
         is_synced = self._importer.head.view + 1 >= self._collector.target
         if not self._importer.is_idle(0.0 if is_synced else STALL_TIME):
@@ -128,6 +135,17 @@ class BranchFollower(Service):
             self._fetch.disown(peer, found.fork.view)
         self._collector.refresh()
         self._on_progress()
+
+    def _absolve(self, suspect: PeerID) -> None:
+        """
+        A suspect that has our head was on another branch when it sent what it sent. Its blocks are
+        dropped, but once only: if it sends the like again, links tell who is right.
+        """
+        ours = self._importer.head
+        if self._branches.fork(suspect) is None and self._absolved != (suspect, ours.hash):
+            self._absolved = (suspect, ours.hash)
+            self._fetch.disown(suspect, ours.view)
+            self._on_progress()
 
     async def _find_fork(self, peer: PeerID) -> Optional[_Comparison]:
         """How the peer's chain compares with ours; None where it does not tell."""
