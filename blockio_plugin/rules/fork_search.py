@@ -13,9 +13,9 @@ class ForkSearch:
 
     def __init__(self, top: int) -> None:
         """``top`` is the highest block number that is in question."""
+        self._top = top
         self._same = 0
         self._different = top + 1
-        self._step = 1
 
     @property
     def candidate(self) -> Optional[int]:
@@ -23,7 +23,8 @@ class ForkSearch:
         if self._different - self._same <= 1:
             return None
         if self._same == 0:
-            return max(1, self._different - self._step)
+            # As far down again as it is from the top.
+            return max(1, self._different - max(1, self._top + 1 - self._different))
         return (self._same + self._different) // 2
 
     def learn(self, number: int, is_same: bool) -> None:
@@ -32,7 +33,6 @@ class ForkSearch:
             self._same = max(self._same, number)
         else:
             self._different = min(self._different, number)
-            self._step *= 2
 
     @property
     def fork(self) -> int:

@@ -11,7 +11,7 @@ Finds peers on other branches than ours, and gives their branches the chance to 
 """
 import asyncio
 import logging
-from typing import Callable, NamedTuple, Optional, Tuple
+from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from async_service import Service
 
@@ -233,7 +233,7 @@ class BranchFollower(Service):
         return fork
 
     async def _fetch_after(self, peer: PeerID, tip: Position) -> Tuple[Block, ...]:
-        """The next blocks of the peer's chain after ``tip``; none where it has no more, or none that follow."""
+        """The peer's next blocks that follow ``tip``, one the child of the other, as far as it has any."""
         start = tip.view + 1
         while True:
             head_view = self._branches.head_view(peer)
@@ -247,14 +247,16 @@ class BranchFollower(Service):
             if answer.blocks:
                 break
             start = answer.covered.stop
+        linked: List[Block] = []
         parent = tip.hash
         for block in answer.blocks:
             if block.parent_hash != parent:
-                # It has changed to another branch itself; its next advert has us look again.
+                # It may have changed to another branch itself; its next advert has us look again.
                 self.logger.debug("%s left the branch that it was on", peer)
-                return ()
+                break
+            linked.append(block)
             parent = block.hash
-        return answer.blocks
+        return tuple(linked)
 
     def _refuse(self, peer: PeerID, blocks: Tuple[Block, ...], failure: ImportFailure) -> None:
         refused = next(block for block in blocks if block.hash == failure.block_hash)

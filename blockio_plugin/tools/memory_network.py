@@ -2,7 +2,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 import contextlib
-from typing import AsyncIterator, Dict, Hashable, List, Set, Tuple
+from typing import AsyncIterator, Dict, Hashable, List, Tuple
 
 from async_service import background_asyncio_service
 from eth.abc import AtomicDatabaseAPI
@@ -75,10 +75,10 @@ class MemoryNode(InboxAPI, WireAPI, ImporterAPI):
             self._inbox.put_nowait(PeerLeft(peer))
             other.disconnect(self.name)
 
-    @property
-    def peers(self) -> Set[Hashable]:
-        """The names of those it is connected to."""
-        return set(self._peers)
+    async def wait_dropped(self, peer: PeerID) -> None:
+        """Wait until it has dropped ``peer``."""
+        while all(peer != dropped for dropped, _ in self.dropped):
+            await asyncio.sleep(POLL_INTERVAL)
 
     def fetch_head(self) -> ChainHead:
         """The head of its chain."""

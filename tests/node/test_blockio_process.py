@@ -1,0 +1,243 @@
+"""Chains with branches, followed by block I/O over real databases and real execution."""
+import asyncio
+from contextlib import AsyncExitStack
+import json
+from pathlib import Path
+from typing import Any, Callable, List, NamedTuple, Tuple
+
+from eth.db.atomic import AtomicDB
+import pytest
+import rlp
+from trinity.config import Eth1ChainConfig
+
+from blockio_plugin.node.block_importer import BlockImporter
+from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
+from blockio_plugin.rules.schemes import NumberScheme, ViewScheme, parse_scheme
+from blockio_plugin.services.abc import PeerID
+from blockio_plugin.tools.chain_builder import Recipe, build_chain, iterate_blocks
+from blockio_plugin.tools.chain_files import initialize_chain, read_chain_config
+from blockio_plugin.tools.memory_network import MemoryNode
+
+TIMEOUT = 20.0
+"""Seconds for a reorganisation, most."""
+
+FAST, SLOW = 4, 900
+"""Seconds between blocks whose difficulty rises, and falls by a twentieth each."""
+
+
+class Branches(NamedTuple):
+    """Blocks above genesis up to a fork, and of branches above it."""
+
+    config: Eth1ChainConfig
+    trunk: Tuple[bytes, ...]
+    tops: Tuple[Tuple[bytes, ...], ...]
+
+    def blocks(self, index: int) -> Tuple[bytes, ...]:
+        return self.trunk + self.tops[index]
+
+    def import_all(self, *indexes: int) -> AtomicDB:
+        """A database into which these branches were imported, in this order, in this process."""
+        db = AtomicDB()
+        initialize_chain(db, self.config)
+        importer = BlockImporter(db, self.config.full_chain_class, NumberScheme())
+        for index in indexes:
+            assert importer.import_blocks(self.blocks(index)).result.failure is None
+        return db
+
+    def head(self, *indexes: int) -> bytes:
+        chain = self.config.full_chain_class(self.import_all(*indexes))
+        head_hash: bytes = chain.get_canonical_head().hash
+        return head_hash
+
+
+@pytest.fixture
+def grow(recipe: Recipe, tmp_path: Path) -> Callable[..., Branches]:
+    """Mines a trunk and branches on it, each of so many blocks of so many seconds."""
+    genesis = json.loads(recipe.genesis.read_text())
+    # Far above the least difficulty, so that it can fall.
+    genesis["genesis"]["difficulty"] = hex(2 ** 26)
+    path = tmp_path / "genesis.json"
+    path.write_text(json.dumps(genesis))
+    recipe = recipe._replace(genesis=path, skip_probability=0.0, transfer_every=20, transfers=2)
+
+    def make(trunk: int, *tops: Tuple[int, int]) -> Branches:
+        branches: List[Tuple[bytes, ...]] = []
+        for seed, (length, seconds) in enumerate(tops):
+            db = AtomicDB()
+            build_chain(recipe._replace(slot_seconds=5), db, trunk)
+            build_chain(recipe._replace(slot_seconds=seconds, seed=seed), db, trunk + length)
+            branches.append(tuple(iterate_blocks(db, 1, trunk + length)))
+        return Branches(
+            read_chain_config(path),
+            branches[0][:trunk],
+            tuple(branch[trunk:] for branch in branches),
+        )
+
+    return make
+
+
+class Network:
+    """Nodes that run until the end of the test."""
+
+    def __init__(self, stack: AsyncExitStack, config: Eth1ChainConfig, scheme: str) -> None:
+        self._stack = stack
+        self._config = config
+        self._scheme = scheme
+
+    async def add(self, name: str, db: AtomicDB, cls: type = MemoryNode) -> Any:
+        genesis = self._config.full_chain_class(db).get_canonical_block_header_by_number(0)
+        scheme: ViewScheme = parse_scheme(self._scheme).bind(genesis)
+        node = cls(name, db, self._config, scheme)
+        await self._stack.enter_async_context(node.run())
+        return node
+
+
+SCHEMES = ("number", "slot:1")
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("depth", [1, 10, 200])
+async def test_a_branch_of_more_difficulty_wins(
+    grow: Callable[..., Branches], scheme: str, depth: int
+) -> None:
+    branches = grow(20, (depth, SLOW), (depth + 1, FAST))
+    best = branches.head(0, 1)
+    assert best == branches.head(1)
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, scheme)
+        ours = await network.add("ours", branches.import_all(0))
+        theirs = await network.add("theirs", branches.import_all(1))
+        ours.connect(theirs)
+        await ours.wait_for(best, TIMEOUT)
+        assert theirs.fetch_head().hash == best
+        assert ours.dropped == theirs.dropped == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_a_longer_branch_of_less_difficulty_loses(
+    grow: Callable[..., Branches], scheme: str
+) -> None:
+    branches = grow(5, (10, FAST), (11, SLOW))
+    best = branches.head(0)
+    assert branches.head(0, 1) == branches.head(1, 0) == best
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, scheme)
+        ours = await network.add("ours", branches.import_all(0))
+        theirs = await network.add("theirs", branches.import_all(1))
+        ours.connect(theirs)
+        # The one of less difficulty comes over to the shorter branch, the other one stays.
+        await theirs.wait_for(best, TIMEOUT)
+        assert ours.fetch_head().hash == best
+        assert ours.dropped == theirs.dropped == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("trunk", [0, 100])
+async def test_a_fresh_node_between_branches(
+    grow: Callable[..., Branches], scheme: str, trunk: int
+) -> None:
+    branches = grow(trunk, (150, SLOW), (140, FAST))
+    best = branches.head(1)
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, scheme)
+        fresh = await network.add("fresh", branches.import_all())
+        for name, index in (("a1", 0), ("b", 1), ("a2", 0)):
+            fresh.connect(await network.add(name, branches.import_all(index)))
+        await fresh.wait_for(best, TIMEOUT)
+        assert fresh.dropped == []
+
+
+async def test_there_and_back_again(grow: Callable[..., Branches]) -> None:
+    branches = grow(5, (12, FAST), (8, FAST), (16, FAST))
+    second = branches._replace(tops=(branches.tops[0], branches.tops[1], branches.tops[0]))
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, "number")
+        # From a branch of 6 to one of 8 blocks, and back to the first one when it has 12.
+        short = branches._replace(tops=(branches.tops[0][:6],))
+        ours = await network.add("ours", short.import_all(0))
+        theirs = await network.add("theirs", branches.import_all(1))
+        ours.connect(theirs)
+        await ours.wait_for(branches.head(1), TIMEOUT)
+        third = await network.add("third", second.import_all(0))
+        ours.connect(third)
+        await ours.wait_for(branches.head(0), TIMEOUT)
+        await theirs.wait_for(branches.head(0), TIMEOUT)
+        assert ours.dropped == theirs.dropped == third.dropped == []
+
+
+async def test_of_equal_difficulty_the_first_stays(grow: Callable[..., Branches]) -> None:
+    branches = grow(5, (3, FAST), (3, FAST))
+    heads = [branches.head(0), branches.head(1)]
+    assert branches.head(0, 1) == heads[0] != heads[1] == branches.head(1, 0)
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, "number")
+        ours = await network.add("ours", branches.import_all(0))
+        theirs = await network.add("theirs", branches.import_all(1))
+        ours.connect(theirs)
+        grown = grow(5, (3, FAST), (5, FAST))
+        assert grown.tops[0] == branches.tops[0]
+        third = await network.add("third", grown.import_all(1))
+        await asyncio.sleep(0)
+        assert [ours.fetch_head().hash, theirs.fetch_head().hash] == heads
+        # Both were compared by now or are later; two more blocks decide between them.
+        ours.connect(third)
+        await ours.wait_for(grown.head(1), TIMEOUT)
+        await theirs.wait_for(grown.head(1), TIMEOUT)
+        assert ours.dropped == theirs.dropped == []
+
+
+class Liar(MemoryNode):
+    """Serves its chain with one block exchanged for an invalid one of the same parent."""
+
+    bad: bytes = b""
+    number = 0
+
+    def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
+        blocks = tuple(
+            self.bad if rlp.decode(block)[0][8] == rlp.encode(self.number) else block
+            for block in answer.blocks
+        )
+        super().send_answer(peer, answer._replace(blocks=blocks))
+
+
+def spoil(block: bytes) -> bytes:
+    """The block with another state root."""
+    header, transactions, uncles = rlp.decode(block)
+    header[3] = b"\1" * 32
+    return rlp.encode([header, transactions, uncles])
+
+
+@pytest.mark.parametrize("number", [1, 2, 64, 65, 99, 100])
+async def test_who_sends_an_invalid_block_is_dropped(
+    grow: Callable[..., Branches], number: int
+) -> None:
+    branches = grow(0, (100, FAST))
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, "number")
+        fresh = await network.add("fresh", branches.import_all())
+        liar = await network.add("liar", branches.import_all(0), Liar)
+        liar.bad, liar.number = spoil(branches.blocks(0)[number - 1]), number
+        fresh.connect(liar)
+        await asyncio.wait_for(fresh.wait_dropped("liar"), TIMEOUT)
+        assert "invalid" in fresh.dropped[0][1]
+        assert fresh.fetch_head().number == number - 1
+        honest = await network.add("honest", branches.import_all(0))
+        fresh.connect(honest)
+        await fresh.wait_for(branches.head(0), TIMEOUT)
+        assert [peer for peer, _ in fresh.dropped] == ["liar"]
+
+
+@pytest.mark.parametrize("number", [6, 10, 15])
+async def test_an_invalid_block_on_a_branch(grow: Callable[..., Branches], number: int) -> None:
+    branches = grow(5, (5, SLOW), (12, FAST))
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, "number")
+        ours = await network.add("ours", branches.import_all(0))
+        liar = await network.add("liar", branches.import_all(1), Liar)
+        liar.bad, liar.number = spoil(branches.blocks(1)[number - 1]), number
+        ours.connect(liar)
+        await asyncio.wait_for(ours.wait_dropped("liar"), TIMEOUT)
+        honest = await network.add("honest", branches.import_all(1))
+        ours.connect(honest)
+        await ours.wait_for(branches.head(1), TIMEOUT)
+        assert {peer for peer, _ in ours.dropped} == {"liar"}
