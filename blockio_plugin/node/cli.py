@@ -84,7 +84,7 @@ def choose_keccak(environment: Mapping[str, str]) -> Dict[str, str]:
 def limit_evm_log(logger_levels: Mapping[str, int]) -> None:
     """
     Keep py-evm from writing several lines for each block to the log file, unless a level was asked
-    for by name (``--log-level eth=DEBUG``). Trinity does the same with a library that drowns its log.
+    for by name (``--log-level eth=DEBUG``). Trinity does so with a library that drowns its log.
     """
     if not any(name == EVM_LOGGER or name.startswith(EVM_LOGGER + ".") for name in logger_levels):
         logging.getLogger(EVM_LOGGER).setLevel(logging.INFO)

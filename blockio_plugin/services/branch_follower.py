@@ -190,7 +190,9 @@ class BranchFollower(Service):
             return
         if not await self._chain.holds_state(fork.number):
             self.logger.warning(
-                "%s is on a branch from block %d on, below the states that we hold", peer, fork.number
+                "%s is on a branch from block %d on, below the states that we hold",
+                peer,
+                fork.number,
             )
             return
         old_head = self._importer.head
@@ -233,7 +235,7 @@ class BranchFollower(Service):
         return fork
 
     async def _fetch_after(self, peer: PeerID, tip: Position) -> Tuple[Block, ...]:
-        """The peer's next blocks that follow ``tip``, one the child of the other, as far as it has any."""
+        """The peer's next blocks that follow ``tip``, one after the other."""
         start = tip.view + 1
         while True:
             head_view = self._branches.head_view(peer)

@@ -9,7 +9,7 @@ from typing import Callable, Dict, List, Sequence
 
 from rich.console import Console
 
-from blockio_plugin.tools import bench_sync
+from blockio_plugin.tools import bench_chain, bench_sync
 from blockio_plugin.tools.bench_report import Figure, make_table
 from blockio_plugin.tools.display import Display
 
@@ -25,6 +25,14 @@ def run_sync(arguments: Sequence[str], display: Display) -> int:
     return report("sync", figures, display)
 
 
+def run_chain(arguments: Sequence[str], display: Display) -> int:
+    """The chain side of nodes: importing, following, serving, memory, crashes."""
+    loop = asyncio.get_event_loop()
+    with tempfile.TemporaryDirectory(prefix="blockio-") as directory:
+        figures = loop.run_until_complete(bench_chain.measure(Path(directory), display))
+    return report("chain", figures, display)
+
+
 def report(title: str, figures: List[Figure], display: Display) -> int:
     """Print figures; the exit status says whether all are met."""
     display.console.print(make_table(title, figures))
@@ -33,7 +41,7 @@ def report(title: str, figures: List[Figure], display: Display) -> int:
     return 0 if all(figure.is_met for figure in figures) else 1
 
 
-PARTS: Dict[str, Part] = {"sync": run_sync}
+PARTS: Dict[str, Part] = {"sync": run_sync, "chain": run_chain}
 """The parts by name, in the order in which all are run."""
 
 

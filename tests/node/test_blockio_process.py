@@ -11,7 +11,7 @@ import rlp
 from trinity.config import Eth1ChainConfig
 
 from blockio_plugin.node.block_importer import BlockImporter
-from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
+from blockio_plugin.rules.messages import BlocksByView
 from blockio_plugin.rules.schemes import NumberScheme, ViewScheme, parse_scheme
 from blockio_plugin.services.abc import PeerID
 from blockio_plugin.tools.chain_builder import Recipe, build_chain, iterate_blocks

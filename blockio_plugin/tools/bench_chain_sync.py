@@ -1,0 +1,122 @@
+"""How fast whole chains are imported, beside Trinity's own full sync and py-evm in memory."""
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+import shutil
+import sys
+from typing import Dict, List, NamedTuple, Optional, Tuple
+
+from blockio_plugin.node.cli import choose_keccak
+from blockio_plugin.tools.bench_report import Figure
+from blockio_plugin.tools.bench_sync import Bench, SourceChain
+from blockio_plugin.tools.chain_builder import Recipe, build_data_dir, iterate_blocks, read_recipe
+from blockio_plugin.tools.data_dir import open_data_dir
+from blockio_plugin.tools.display import Display
+from blockio_plugin.tools.node_process import start_nodes
+
+ROUNDS = 2
+"""Times that each sync is measured, in turn. The better one counts, since whatever disturbs a run
+on a shared machine makes it slower."""
+
+RECIPE = Path("fixtures", "demo", "chain.toml")
+"""The recipe of the demo's chain, seen from the top of the repository; the mined ones vary it."""
+
+EMPTY_BLOCKS = 10_000
+"""Blocks of the chain without transactions."""
+
+TRANSFER_BLOCKS = 1_000
+"""Blocks of the chain with transfers."""
+
+TRANSFERS = 10
+"""Transfers in each block of that chain."""
+
+NUMBER, SLOT = "number", "slot:30"
+
+MEMORY = "memory"
+"""Stands for ``import_block`` on a database in memory."""
+
+OWN_SYNC = None
+"""Stands for Trinity's own full sync."""
+
+
+class MeasuredChain(NamedTuple):
+    """A chain, both in a data directory and in files, and what is asked of us on it."""
+
+    name: str
+    source: SourceChain
+    files: Path
+    wanted: float
+    """Our blocks/s over those of Trinity's own sync, least."""
+
+
+def mine_chain(name: str, recipe: Recipe, directory: Path, wanted: float) -> MeasuredChain:
+    """Mine a chain into a data directory, and write it to files beside it."""
+    data_dir, files = directory / "data", directory / "files"
+    build_data_dir(recipe, data_dir)
+    files.mkdir()
+    shutil.copy(str(recipe.genesis), str(files / "genesis.json"))
+    with open_data_dir(data_dir, recipe.genesis, recipe.network_id) as db:
+        (files / "chain.rlp").write_bytes(b"".join(iterate_blocks(db, 1, recipe.blocks)))
+    source = SourceChain(data_dir, recipe.genesis, recipe.network_id, recipe.blocks, 0.0)
+    return MeasuredChain(name, source, files, wanted)
+
+
+def mine_chains(directory: Path) -> Tuple[MeasuredChain, MeasuredChain]:
+    """The chain of empty blocks and the one with transfers."""
+    recipe = read_recipe(RECIPE)
+    empty = recipe._replace(blocks=EMPTY_BLOCKS, transfer_every=EMPTY_BLOCKS + 1)
+    full = recipe._replace(blocks=TRANSFER_BLOCKS, transfer_every=1, transfers=TRANSFERS)
+    return (
+        mine_chain(f"{EMPTY_BLOCKS} empty blocks", empty, directory / "empty", 3.0),
+        mine_chain(
+            f"{TRANSFER_BLOCKS} blocks of {TRANSFERS} transfers", full, directory / "transfers", 2.0
+        ),
+    )
+
+
+async def measure_memory_import(files: Path) -> float:
+    """Blocks/s of py-evm alone, in a fresh process with the keccak that our importer uses."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "blockio_plugin.tools.memory_import",
+        str(files),
+        stdout=asyncio.subprocess.PIPE,
+        env=choose_keccak(os.environ),
+    )
+    output, _ = await process.communicate()
+    return float(output)
+
+
+async def measure_chain(
+    chain: MeasuredChain, directory: Path, display: Display, with_slots: bool
+) -> List[Figure]:
+    """A fresh node with one peer on loopback, in each of the ways."""
+    bench = Bench(directory, chain.source)
+    contenders: List[Optional[str]] = [NUMBER, OWN_SYNC, MEMORY]
+    if with_slots:
+        contenders.insert(1, SLOT)
+    best: Dict[Optional[str], float] = {contender: 0.0 for contender in contenders}
+    async with contextlib.AsyncExitStack() as stack:
+        schemes = [NUMBER, SLOT] if with_slots else [NUMBER]
+        servers = await start_nodes(
+            stack, [bench.configure(scheme, holds_chain=True) for scheme in schemes]
+        )
+        for _ in range(ROUNDS):
+            for contender in contenders:
+                if contender == MEMORY:
+                    rate = await measure_memory_import(chain.files)
+                else:
+                    server = servers[-1] if contender == SLOT else servers[0]
+                    rate = await bench.measure(contender, [server.enode()])
+                display.say(f"{chain.name}, {contender or 'own sync of Trinity'}: {rate:.0f}/s")
+                best[contender] = max(best[contender], rate)
+    ours = best[NUMBER]
+    figures = [
+        Figure(f"{chain.name}, beside Trinity", ours, "blocks/s", best[OWN_SYNC], chain.wanted),
+        Figure(f"{chain.name}, beside py-evm in memory", ours, "blocks/s", best[MEMORY], 0.85),
+    ]
+    if with_slots:
+        figures.append(Figure(f"{chain.name}, {SLOT}", best[SLOT], "blocks/s", ours, 0.95))
+    return figures
