@@ -6,11 +6,11 @@ from pathlib import Path
 import signal
 import socket
 import sys
-from typing import AsyncIterator, Iterable, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, AsyncIterator, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Type
 import uuid
 
 from eth_keys import keys
-from lahja import AsyncioEndpoint, ConnectionConfig
+from lahja import AsyncioEndpoint, BaseRequestResponseEvent, ConnectionConfig
 
 from blockio_plugin.events import (
     BLOCKIO_ENDPOINT,
@@ -27,6 +27,9 @@ PORT_ATTEMPTS = 3
 
 PORT_TAKEN = "address already in use"
 """How a log says that another port is needed."""
+
+BUS_TIMEOUT = 30.0
+"""Seconds for an endpoint of a running node to answer what it should."""
 
 STOP_TIMEOUT = 30.0
 """Seconds from Ctrl-C to a kill."""
@@ -215,15 +218,22 @@ class NodeProcess:
         return "\n".join(self.log().splitlines()[-lines:])
 
     @contextlib.asynccontextmanager
-    async def event_bus(self) -> AsyncIterator[AsyncioEndpoint]:
-        """An endpoint on the node's event bus, connected to block I/O."""
-        path = self.config.data_dir / "ipcs-eth1" / f"{BLOCKIO_ENDPOINT}.ipc"
-        # Trinity lists its endpoints only among themselves, so a stranger connects by path.
+    async def event_bus(
+        self, name: str, request: Type[BaseRequestResponseEvent[Any]]
+    ) -> AsyncIterator[AsyncioEndpoint]:
+        """
+        An endpoint connected to the node's endpoint ``name``, once that answers ``request``.
+
+        :raise asyncio.TimeoutError: it does not come to that
+        """
+        path = self.config.data_dir / "ipcs-eth1" / f"{name}.ipc"
+        # Two connections of one name at once, even if one is just closing, stop the bus.
         endpoint = AsyncioEndpoint(f"observer-{uuid.uuid4().hex[:8]}")
         async with endpoint.run():
-            await endpoint.connect_to_endpoints(ConnectionConfig(BLOCKIO_ENDPOINT, path))
-            await endpoint.wait_until_endpoint_subscribed_to(
-                BLOCKIO_ENDPOINT, GetBlockIOStatusRequest
+            # Trinity lists its endpoints only among themselves, so a stranger connects by path.
+            await endpoint.connect_to_endpoints(ConnectionConfig(name, path))
+            await asyncio.wait_for(
+                endpoint.wait_until_endpoint_subscribed_to(name, request), BUS_TIMEOUT
             )
             yield endpoint
 
@@ -234,7 +244,7 @@ class NodeProcess:
             if not self.is_running:
                 raise NodeFailed(f"the node ended:\n{self.log_tail()}")
             await asyncio.sleep(0.1)
-        async with self.event_bus() as bus:
+        async with self.event_bus(BLOCKIO_ENDPOINT, GetBlockIOStatusRequest) as bus:
             while self.is_running:
                 response = await bus.request(GetBlockIOStatusRequest(), TO_BLOCKIO_BROADCAST_CONFIG)
                 yield response.status

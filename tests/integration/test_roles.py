@@ -3,7 +3,6 @@ import asyncio
 from pathlib import Path
 from typing import Any, AsyncIterator, List
 
-from lahja import AsyncioEndpoint, ConnectionConfig
 import pytest
 from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT, TO_NETWORKING_BROADCAST_CONFIG
 from trinity.protocol.common.events import (
@@ -51,15 +50,8 @@ async def test_the_role_is_said_at_start(
 
 
 async def ask_networking(node: NodeProcess, request: Any) -> Any:
-    name = NETWORKING_EVENTBUS_ENDPOINT
-    path = node.config.data_dir / "ipcs-eth1" / f"{name}.ipc"
-    endpoint = AsyncioEndpoint("observer")
-    async with endpoint.run():
-        await endpoint.connect_to_endpoints(ConnectionConfig(name, path))
-        await endpoint.wait_until_endpoint_subscribed_to(name, type(request))
-        return await asyncio.wait_for(
-            endpoint.request(request, TO_NETWORKING_BROADCAST_CONFIG), 20
-        )
+    async with node.event_bus(NETWORKING_EVENTBUS_ENDPOINT, type(request)) as bus:
+        return await asyncio.wait_for(bus.request(request, TO_NETWORKING_BROADCAST_CONFIG), 20)
 
 
 async def test_a_driving_node_answers_eth_syncing_and_announces_the_protocol(
