@@ -1,60 +1,61 @@
-"""The figures of the README, measured on this machine: a table, and JSON on standard output."""
+"""The figures of the README, measured on this machine, as tables and as JSON."""
 import argparse
 import asyncio
 import json
 from pathlib import Path
 import sys
 import tempfile
-from typing import Callable, Dict, List, Sequence
+from typing import Awaitable, Callable, Dict, List, Sequence
 
 from rich.console import Console
 
-from blockio_plugin.tools import bench_chain, bench_sync
+from blockio_plugin.tools import bench_scheduler, bench_sync
 from blockio_plugin.tools.bench_report import Figure, make_table
 from blockio_plugin.tools.display import Display
 
-Part = Callable[[Sequence[str], Display], int]
-"""Runs a part with the rest of the command line; the exit status."""
+Measure = Callable[[Path, Display], Awaitable[List[Figure]]]
+"""Measures the figures of one part; data goes into the directory."""
+
+NODE_PARTS: Dict[str, Measure] = {"sync": bench_sync.measure}
+"""The parts that run real nodes."""
+
+PARTS = ("scheduler", *NODE_PARTS)
+"""All parts, in the order in which they are run."""
 
 
-def run_sync(arguments: Sequence[str], display: Display) -> int:
-    """Whole nodes that sync a chain."""
-    loop = asyncio.get_event_loop()
+def run_nodes(part: str, arguments: Sequence[str]) -> int:
+    """Run a part with real nodes; 0 where all figures are met."""
+    parser = argparse.ArgumentParser(prog=f"bench {part}")
+    parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures there")
+    options = parser.parse_args(arguments)
+    display = Display(Console())
     with tempfile.TemporaryDirectory(prefix="blockio-") as directory:
-        figures = loop.run_until_complete(bench_sync.measure(Path(directory), display))
-    return report("sync", figures, display)
-
-
-def run_chain(arguments: Sequence[str], display: Display) -> int:
-    """The chain side of nodes: importing, following, serving, memory, crashes."""
-    loop = asyncio.get_event_loop()
-    with tempfile.TemporaryDirectory(prefix="blockio-") as directory:
-        figures = loop.run_until_complete(bench_chain.measure(Path(directory), display))
-    return report("chain", figures, display)
-
-
-def report(title: str, figures: List[Figure], display: Display) -> int:
-    """Print figures; the exit status says whether all are met."""
-    display.console.print(make_table(title, figures))
-    json.dump([figure.as_dict() for figure in figures], sys.stdout, indent=1)
-    sys.stdout.write("\n")
+        figures = asyncio.get_event_loop().run_until_complete(
+            NODE_PARTS[part](Path(directory), display)
+        )
+    display.console.print(make_table(part, figures))
+    if options.json is not None:
+        rows = [figure.as_dict() for figure in figures]
+        options.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 0 if all(figure.is_met for figure in figures) else 1
 
 
-PARTS: Dict[str, Part] = {"sync": run_sync, "chain": run_chain}
-"""The parts by name, in the order in which all are run."""
+def run(part: str, arguments: Sequence[str]) -> int:
+    """Run one part with its own arguments."""
+    if part == "scheduler":
+        return bench_scheduler.main(list(arguments))
+    return run_nodes(part, arguments)
 
 
 def main() -> int:
     """Run one part, or all of them."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
-    parser.add_argument("part", nargs="?", choices=sorted(PARTS), help="the part to run (all)")
-    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="for the part")
+    parser.add_argument("part", nargs="?", choices=PARTS, help="the part to run; all where absent")
+    parser.add_argument("arguments", nargs=argparse.REMAINDER, help="of the part, like --json")
     args = parser.parse_args()
-    display = Display(Console(stderr=True))
-    names = list(PARTS) if args.part is None else [args.part]
-    statuses = [PARTS[name](args.arguments, display) for name in names]
-    return max(statuses)
+    if args.part is not None:
+        return run(args.part, args.arguments)
+    return max([run(part, ()) for part in PARTS])
 
 
 if __name__ == "__main__":
