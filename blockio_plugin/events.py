@@ -1,7 +1,9 @@
 """
 The bus events that other components may use, from any process.
 
-Delivery on the bus is by exact type. Importing this module is cheap: it loads no component.
+Delivery on the bus is by exact type. Importing this module is cheap: it loads no component. Names
+and fields are a public interface: none changes without a line in the changelog. View ranges are
+pairs ``(start, stop)`` of views, ``stop`` not included.
 """
 from dataclasses import dataclass
 from typing import NamedTuple, Optional, Tuple, Type
@@ -75,3 +77,171 @@ class GetBlockIOStatusRequest(BaseRequestResponseEvent[GetBlockIOStatusResponse]
     @staticmethod
     def expected_response_type() -> Type[GetBlockIOStatusResponse]:
         return GetBlockIOStatusResponse
+
+
+class FetchRefused(Exception):
+    """A fetch was not begun, and nothing was changed. The message says why."""
+
+
+class FetchedBlock(NamedTuple):
+    """A block that was fetched: it decodes, and its transactions and uncles match its header."""
+
+    view: int
+    """Its view, by the node's view scheme."""
+    hash: bytes
+    """The hash of its header."""
+    rlp: bytes
+    """The RLP of ``[header, transactions, uncles]``."""
+
+
+@dataclass
+class FetchViewsResponse(BaseEvent):
+    """The answer to :class:`FetchViewsRequest`."""
+
+    fetch_id: str
+    """Names the fetch in all that follows; empty where it was refused."""
+    error: Optional[Exception]
+    """A :class:`FetchRefused` where the ranges are malformed or too many; else None."""
+
+
+@dataclass
+class FetchViewsRequest(BaseRequestResponseEvent[FetchViewsResponse]):
+    """
+    Fetch every block in some view ranges; subscribe to what follows before you ask.
+
+    Blocks follow as :class:`BlocksFetched` in no order, then one :class:`FetchCompleted`, both sent
+    to the endpoint that asked and to no other. The client module does all of it for you.
+    """
+
+    ranges: Tuple[Tuple[int, int], ...]
+    """At most 1,024, with ``0 <= start < stop <= 2**63``; they may overlap and be in any order."""
+    window: Optional[int] = None
+    """Blocks, at most 65,536, that may be sent before they are acknowledged by
+    :class:`AcknowledgeBlocksCommand`; None: they are sent as fast as the bus takes them."""
+
+    @staticmethod
+    def expected_response_type() -> Type[FetchViewsResponse]:
+        return FetchViewsResponse
+
+
+@dataclass
+class BlocksFetched(BaseEvent):
+    """
+    Blocks of a fetch that came together, ascending by view. Each block comes once per fetch.
+
+    Where a block turns out to be of another branch, the one that takes its place comes later.
+    """
+
+    session: Optional[SessionAPI]
+    """The connection to the peer that sent them; None where they are of the node's own chain."""
+    blocks: Tuple[FetchedBlock, ...]
+    """At least one."""
+    fetch_id: str
+    """The fetch that they are of."""
+
+
+@dataclass
+class FetchCompleted(BaseEvent):
+    """A fetch is over. Sent once, after all of its blocks. The ranges are sorted and disjoint."""
+
+    fetch_id: str
+    empty: Tuple[Tuple[int, int], ...]
+    """Views without a block, proven by a block above that names the one below as its parent."""
+    unproven: Tuple[Tuple[int, int], ...]
+    """Views answered empty, which no link proves: most often the ends of a range."""
+    missing: Tuple[Tuple[int, int], ...]
+    """Views that no peer could give: 10 seconds passed without progress."""
+
+
+@dataclass
+class AcknowledgeBlocksCommand(BaseEvent):
+    """The oldest ``blocks`` blocks of a fetch with a window are dealt with: more may be sent."""
+
+    fetch_id: str
+    blocks: int
+
+
+@dataclass
+class CancelFetchCommand(BaseEvent):
+    """Forget a fetch. Blocks under way may still come; :class:`FetchCompleted` does not."""
+
+    fetch_id: str
+
+
+@dataclass
+class CheckFetchResponse(BaseEvent):
+    """The answer to :class:`CheckFetchRequest`."""
+
+    is_open: bool
+    """Whether the fetch is under way; it is not after a restart of block I/O."""
+
+
+@dataclass
+class CheckFetchRequest(BaseRequestResponseEvent[CheckFetchResponse]):
+    """Ask whether a fetch is still under way."""
+
+    fetch_id: str
+
+    @staticmethod
+    def expected_response_type() -> Type[CheckFetchResponse]:
+        return CheckFetchResponse
+
+
+@dataclass
+class FetchProbe(BaseEvent):
+    """Sent to who asked for a fetch and acknowledges nothing, to see whether it is still there."""
+
+    fetch_id: str
+
+
+@dataclass
+class AvailabilityUpdated(BaseEvent):
+    """A peer advertised what it can answer for. A fact: broadcast only where someone subscribes."""
+
+    session: SessionAPI
+    head_view: int
+    """The view of the highest block that it holds."""
+    ranges: Tuple[Tuple[int, int], ...]
+    """The views that it covers."""
+
+
+@dataclass
+class ViewsRequested(BaseEvent):
+    """A peer was asked for the views ``start`` to ``stop``, without ``stop``. A fact."""
+
+    session: SessionAPI
+    request_id: int
+    start: int
+    stop: int
+
+
+@dataclass
+class ViewsTimedOut(BaseEvent):
+    """A request is late, so its views are asked of others; it may still be answered. A fact."""
+
+    session: SessionAPI
+    request_id: int
+    start: int
+    stop: int
+
+
+@dataclass
+class PeerScored(BaseEvent):
+    """A peer's score has halved or doubled, or changed for a reason worth telling. A fact."""
+
+    session: SessionAPI
+    score: float
+    """Seconds per block it supplies, lower is better."""
+    reason: str
+    """In plain words."""
+
+
+@dataclass
+class ViewsImported(BaseEvent):
+    """Block I/O imported ``blocks`` blocks with views from ``start`` to before ``stop``. A fact."""
+
+    start: int
+    stop: int
+    blocks: int
+    head_hash: bytes
+    """The hash of the chain's head after it."""

@@ -17,6 +17,7 @@ ALLOWED = {
     "protocol": {"rules", "services", "protocol"},
     "node": {"rules", "services", "protocol", "node", "events"},
     "events": set(),
+    "client": {"events"},
 }
 """What each part of the package may import of the package. Tools may import everything."""
 

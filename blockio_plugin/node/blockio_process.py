@@ -7,14 +7,19 @@ from async_service import Service, background_asyncio_service
 from lahja import EndpointAPI
 from trinity.config import Eth1AppConfig, TrinityConfig
 from trinity.db.manager import DBClient
+from trinity.sync.common.events import NewBlockImported
 
 from blockio_plugin.node.chain_reader import ChainReader
+from blockio_plugin.node.facts import BusFacts
+from blockio_plugin.node.fetch_requests import FetchResponder
 from blockio_plugin.node.importer_proxy import ProxyImporter
 from blockio_plugin.node.inbox import BusInbox
 from blockio_plugin.node.status import StatusResponder
 from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
 from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.fetch_group import FetchGroup
+from blockio_plugin.rules.messages import Availability
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.schemes import SchemeSpec, ViewScheme
 from blockio_plugin.services.abc import ChainHead, ImporterAPI, InboxAPI, WireAPI
@@ -23,6 +28,7 @@ from blockio_plugin.services.branch_follower import BranchFollower
 from blockio_plugin.services.chain_thread import ChainThread
 from blockio_plugin.services.chain_watcher import ChainWatcher
 from blockio_plugin.services.collector import AvailabilityCollector
+from blockio_plugin.services.fetcher import Fetcher
 from blockio_plugin.services.importer import Importer
 from blockio_plugin.services.peer_requests import PeerRequests
 from blockio_plugin.services.receiver import Receiver
@@ -73,13 +79,17 @@ class BlockIO(Service):
             random=random.Random(),
             peers=peers,
         )
-        scheduler = Scheduler(fetch, wire, clock)
+        facts = BusFacts(self._event_bus)
+        group = FetchGroup(fetch, peers, random.Random())
+        group.note_own_ranges((await self._chain.fetch_availability()).ranges)
+        scheduler = Scheduler(group, wire, clock, facts)
+        fetcher = Fetcher(group, self._chain, self._scheme, scheduler.wake, clock)
         advertiser = Advertiser(wire, random.Random())
         server = Server(self._chain, wire)
         branches = Branches()
         requests = PeerRequests(wire)
         collector = AvailabilityCollector(
-            fetch, branches, self._scheme.name, self._drives, clock
+            fetch, branches, self._scheme.name, self._drives, clock, facts
         )
 
         def on_import(imported: int) -> None:
@@ -95,12 +105,18 @@ class BlockIO(Service):
             lambda: collector.target,
             on_import,
             clock,
+            facts,
         )
 
         def on_progress() -> None:
             scheduler.wake()
             importer.wake()
             follower.wake()
+            fetcher.notice()
+
+        def on_availability(advert: Availability) -> None:
+            advertiser.update(advert)
+            fetcher.note_own_ranges(advert.ranges)
 
         def on_head(head: ChainHead) -> None:
             advertiser.repeat()
@@ -119,7 +135,7 @@ class BlockIO(Service):
             clock,
         )
         reporter = Reporter(fetch, lambda: importer.head, clock)
-        watcher = ChainWatcher(self._chain, advertiser.update, on_head)
+        watcher = ChainWatcher(self._chain, on_availability, on_head)
         receiver = Receiver(
             self._inbox,
             fetch,
@@ -143,9 +159,22 @@ class BlockIO(Service):
             self._drives,
             clock,
         )
-        services = [advertiser, server, watcher, scheduler, Scorer(fetch, clock), receiver, status]
+        services = [
+            facts,
+            advertiser,
+            server,
+            watcher,
+            scheduler,
+            fetcher,
+            Scorer(fetch, clock, facts),
+            receiver,
+            status,
+            FetchResponder(self._event_bus, fetcher),
+        ]
         if self._drives:
             services += [importer, reporter, follower]
+        # Trinity's own syncers tell of what they import near the head.
+        self._event_bus.subscribe(NewBlockImported, lambda _: watcher.nudge())
         for service in services:
             self.manager.run_daemon_child_service(service)
         await self.manager.wait_finished()
@@ -158,7 +187,8 @@ async def run_blockio(
     db = DBClient.connect(trinity_config.database_ipc_path)
     with db:
         chain_config = trinity_config.get_app_config(Eth1AppConfig).get_chain_config()
-        scheme = spec.bind(chain_config.full_chain_class(db).get_canonical_block_header_by_number(0))
+        genesis = chain_config.full_chain_class(db).get_canonical_block_header_by_number(0)
+        scheme = spec.bind(genesis)
         chain = ChainThread(ChainReader(db, scheme))
         async with background_asyncio_service(
             BlockIO(

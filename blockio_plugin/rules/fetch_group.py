@@ -28,8 +28,8 @@ LEAST_SHARE = 8.0
 WORKING_FETCHES = 32
 """Fetches that are worked on at a time; the others wait for their turn. Each sees each answer."""
 
-MAX_FETCHES = 1024
-"""Fetches at once, most, those that wait included."""
+MAX_FETCHES = 512
+"""Fetches at once, most, waiting ones included. Each has a task; a service may have 1,000."""
 
 
 class TooManyFetches(Exception):

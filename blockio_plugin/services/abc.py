@@ -4,6 +4,7 @@ from typing import AsyncIterator, Hashable, NamedTuple, Optional, Tuple, Union
 
 from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
+from blockio_plugin.rules.views import ViewRange, ViewRanges
 
 PeerID = Hashable
 """What tells one connection to a peer from another; a new connection is a new peer."""
@@ -135,3 +136,27 @@ class WireAPI(ABC):
     @abstractmethod
     def drop(self, peer: PeerID, reason: str) -> None:
         """End the connection as a breach of protocol. ``reason`` goes to the log."""
+
+
+class FactsAPI(ABC):
+    """Takes facts for whoever listens. It costs next to nothing where nobody does."""
+
+    @abstractmethod
+    def availability_updated(self, peer: PeerID, head_view: int, ranges: ViewRanges) -> None:
+        """A peer advertised."""
+
+    @abstractmethod
+    def views_requested(self, peer: PeerID, request_id: int, views: ViewRange) -> None:
+        """A peer was asked for views."""
+
+    @abstractmethod
+    def views_timed_out(self, peer: PeerID, request_id: int, views: ViewRange) -> None:
+        """A request is late."""
+
+    @abstractmethod
+    def peer_scored(self, peer: PeerID, score: float, reason: str) -> None:
+        """A peer's score (seconds per block) has changed notably."""
+
+    @abstractmethod
+    def views_imported(self, views: ViewRange, blocks: int, head_hash: bytes) -> None:
+        """Blocks in ``views`` were imported, and this is the head now."""

@@ -6,7 +6,8 @@ from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.messages import Availability
 from blockio_plugin.rules.views import ViewRange, clip
-from blockio_plugin.services.abc import PeerID
+from blockio_plugin.services.abc import FactsAPI, PeerID
+from blockio_plugin.services.facts import NO_FACTS
 
 
 class AvailabilityCollector:
@@ -27,12 +28,14 @@ class AvailabilityCollector:
         scheme_name: str,
         follow: bool,
         clock: Callable[[], float],
+        facts: FactsAPI = NO_FACTS,
     ) -> None:
         self._fetch = fetch
         self._branches = branches
         self._scheme_name = scheme_name
         self._follow = follow
         self._clock = clock
+        self._facts = facts
         self._target = 0
         self._adverts: Dict[PeerID, Availability] = {}
         self._foreign: Set[PeerID] = set()
@@ -62,6 +65,7 @@ class AvailabilityCollector:
                 )
             return
         self._adverts[peer] = advert
+        self._facts.availability_updated(peer, advert.head_view, advert.ranges)
         self._branches.advertise(peer, advert.head_view)
         self._advertise(peer, advert)
         self._aim()

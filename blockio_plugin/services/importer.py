@@ -8,7 +8,15 @@ from async_service import Service
 
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch, Front
-from blockio_plugin.services.abc import ChainHead, ImporterAPI, ImportResult, WireAPI
+from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.services.abc import (
+    ChainHead,
+    FactsAPI,
+    ImporterAPI,
+    ImportResult,
+    WireAPI,
+)
+from blockio_plugin.services.facts import NO_FACTS
 
 MAX_BATCH_BLOCKS = 64
 """Blocks in one call, most: small enough that progress is seen several times a second."""
@@ -39,6 +47,7 @@ class Importer(Service):
         get_target: Callable[[], int],
         on_import: Callable[[int], None],
         clock: Callable[[], float],
+        facts: FactsAPI = NO_FACTS,
     ) -> None:
         self._fetch = fetch
         self._importer = importer
@@ -47,6 +56,7 @@ class Importer(Service):
         self._get_target = get_target
         self._on_import = on_import
         self._clock = clock
+        self._facts = facts
         self._woken = asyncio.Event()
         self._batches: Deque[_Batch] = deque()
         self._idle_since = clock()
@@ -84,7 +94,7 @@ class Importer(Service):
         result = await self._importer.import_blocks(
             tuple(block.rlp for block in blocks), announce=True
         )
-        self._on_import(result.imported)
+        self._tell(blocks, result)
         return result
 
     def _rewind(self) -> None:
@@ -127,6 +137,14 @@ class Importer(Service):
                 self._rewind()
         else:
             await self._refuse(batch, result)
+        self._tell(batch.blocks, result)
+
+    def _tell(self, blocks: Tuple[Block, ...], result: ImportResult) -> None:
+        if result.imported:
+            refused = None if result.failure is None else result.failure.block_hash
+            stop = next((block.view for block in blocks if block.hash == refused), None)
+            views = ViewRange(blocks[0].view, blocks[-1].view + 1 if stop is None else stop)
+            self._facts.views_imported(views, result.imported, result.head.hash)
         self._on_import(result.imported)
 
     async def _refuse(self, batch: _Batch, result: ImportResult) -> None:

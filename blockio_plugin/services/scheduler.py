@@ -1,16 +1,31 @@
 """Executes what the planner decides: sends requests, and times them out."""
 import asyncio
 import logging
-from typing import Callable
+from typing import Callable, Optional, Tuple
 
 from async_service import Service
+from typing_extensions import Protocol
 
-from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.messages import GetBlocksByView
-from blockio_plugin.services.abc import WireAPI
+from blockio_plugin.rules.requests import Request
+from blockio_plugin.services.abc import FactsAPI, WireAPI
+from blockio_plugin.services.facts import NO_FACTS
 
 MAX_IDLE = 1.0
 """Seconds between two plans, most. Plans follow events; this catches what no event announces."""
+
+
+class Asking(Protocol):
+    """What decides whom to ask for what: a fetch, or a group of them."""
+
+    def expire(self, now: float) -> Tuple[Request, ...]:
+        """Give up on requests that are late: these."""
+
+    def plan(self, now: float) -> Tuple[Request, ...]:
+        """Decide what to ask of whom, and count it as asked."""
+
+    def wake_at(self, now: float) -> Optional[float]:
+        """When to call both again at the latest; None: only when asked to."""
 
 
 class Scheduler(Service):
@@ -18,10 +33,17 @@ class Scheduler(Service):
 
     logger = logging.getLogger("blockio_plugin.services.Scheduler")
 
-    def __init__(self, fetch: Fetch, wire: WireAPI, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        fetch: Asking,
+        wire: WireAPI,
+        clock: Callable[[], float],
+        facts: FactsAPI = NO_FACTS,
+    ) -> None:
         self._fetch = fetch
         self._wire = wire
         self._clock = clock
+        self._facts = facts
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -34,6 +56,7 @@ class Scheduler(Service):
             now = self._clock()
             for request in self._fetch.expire(now):
                 self.logger.debug("No answer for views %s from %s yet", request.views, request.peer)
+                self._facts.views_timed_out(request.peer, request.request_id, request.views)
             for request in self._fetch.plan(now):
                 self._wire.send_request(
                     request.peer,
@@ -44,6 +67,7 @@ class Scheduler(Service):
                         request.max_blocks,
                     ),
                 )
+                self._facts.views_requested(request.peer, request.request_id, request.views)
             wake_at = self._fetch.wake_at(now)
             delay = MAX_IDLE if wake_at is None else min(MAX_IDLE, max(0.0, wake_at - now))
             try:
