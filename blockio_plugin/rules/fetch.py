@@ -109,7 +109,7 @@ class Fetch:
         self.peers.fetches.append(self)
 
     def _begin(self, front: Front) -> None:
-        self._front = front
+        self.front = front
         self.ledger = Ledger(front.view)
         self.cache = BlockCache(front.view, front.hash)
         self.links = Links(self.ledger, self.cache, self.peers)
@@ -141,7 +141,7 @@ class Fetch:
         self.peers.availability.advertise(peer, head_view, ranges)
         if self._contested is not None:
             # It may know the branch that our front is on, or the one that it is not on.
-            self.ledger.reopen(ViewRange(self._front.view, self._contested))
+            self.ledger.reopen(ViewRange(self.front.view, self._contested))
             self._contested = None
 
     def set_target(self, stop: int) -> None:
@@ -183,11 +183,12 @@ class Fetch:
         room = self._room()
         stop = ledger.horizon
         if self.limits.window:
-            stop = min(stop, self._front.view + self.limits.window)
+            stop = min(stop, self.front.view + self.limits.window)
         lowest = ledger.lowest_open()
         if lowest is not None:
             # Blocks further up would fill the cache before those that import waits for are here.
-            stop = min(stop, lowest + int(self.limits.cache_bytes / self._block_bytes / density))
+            blocks = max(self.limits.cache_bytes / self._block_bytes, FRONT_BLOCKS)
+            stop = min(stop, lowest + int(blocks / density))
         self._reach = stop
         if room < 1:
             room = self._room_at_front()
@@ -378,7 +379,7 @@ class Fetch:
         """Whether to take an answer. What others asked for must not fill the cache far up."""
         if entry.owner is self:
             return True
-        is_near = self._front.view < covered.stop and covered.stop <= self._reach
+        is_near = self.front.view < covered.stop and covered.stop <= self._reach
         return is_near and self.cache.bytes < self.limits.cache_bytes / 2
 
     def _keep(self, peer: PeerID, blocks: Sequence[Block]) -> List[Block]:
@@ -478,7 +479,7 @@ class Fetch:
             self._advance(Front(last.view + 1, last.hash))
 
     def _advance(self, front: Front) -> None:
-        self._front = front
+        self.front = front
         self.ledger.advance(front.view)
         self.links.advance(front.view, front.hash)
 
@@ -535,7 +536,7 @@ class Fetch:
     def _adopt(self, cache: BlockCache) -> None:
         self.cache = cache
         self.links = Links(self.ledger, cache, self.peers)
-        self.links.front_hash = self._front.hash
+        self.links.front_hash = self.front.hash
 
     # Telling
 
@@ -554,7 +555,7 @@ class Fetch:
             for peer, score in self.peers.scores.items()
         )
         return FetchStatus(
-            self._front.view,
+            self.front.view,
             self.ledger.target,
             len(self.cache),
             self.cache.bytes,
@@ -610,17 +611,20 @@ class Fetch:
             return "cache full, waiting for import" if full else None
         if not len(self.peers):
             return "no peers"
+        contested = (
+            f"the block at view {self._contested} does not follow ours below view {ledger.front}, "
+            "and nobody has another: is our chain on another branch?"
+        )
         lowest = ledger.lowest_open()
+        if lowest is None and self._contested is not None:
+            return contested
         if lowest is None:
             return f"views {ViewRange(ledger.front, ledger.target)} were answered empty, unproven"
         waited_for = self._waited_for(lowest, now)
         if waited_for is not None:
             return str(waited_for)
         if self._contested is not None:
-            return (
-                f"the block at view {self._contested} does not follow ours below view "
-                f"{ledger.front}, and nobody has another: is our chain on another branch?"
-            )
+            return contested
         table = self.peers.availability
         if all(table.covering(peer, lowest) is None for peer in self.peers):
             return f"no peer covers view {lowest}"
@@ -638,5 +642,5 @@ class Fetch:
             return None
         first = min(entries, key=lambda entry: entry.request.issued_at)
         views = first.request.views
-        views = ViewRange(max(views.start, self._front.view), views.stop)
+        views = ViewRange(max(views.start, self.front.view), views.stop)
         return OpenViews(views, len(entries), now - first.request.issued_at)

@@ -146,6 +146,7 @@ class _Round:
         # Per segment the view from which on to look; proposals that left some views behind.
         self._cursors: Dict[int, int] = {}
         self._detached: List[ViewRange] = []
+        self._picked: List[ViewRange] = []
         self._copied_to: Dict[int, int] = {}
         self.is_idle = False
         self._finishes: Optional[List[Tuple[float, OpenRequest]]] = None
@@ -237,9 +238,10 @@ class _Round:
                 for passed in range(number, len(demand.partition.segments)):
                     if demand.partition.segments[passed].start >= found.stop:
                         break
-                    self._cursors[passed] = found.stop
+                    self._cursors[passed] = max(self._cursors.get(passed, 0), found.stop)
             else:
                 self._detached.append(found)
+            self._picked.append(found)
             likely = min(size, found.length * demand.density)
             most = found.length if demand.density >= 1 else ceil(size * SPARE)
             return Proposal(peer, found, self._cap(peer, most), likely, None)
@@ -274,7 +276,8 @@ class _Round:
             # The scarce views are too few for a request; what follows is taken along.
             covering = self._table.covering(peer, start)
             if covering is not None:
-                stop = min(covering.stop, self._demand.stop)
+                picked = (views.start for views in self._picked if views.start > start)
+                stop = min([covering.stop, self._demand.stop, *picked])
         barred = [*self._detached]
         barred.extend(
             exclusion.views

@@ -236,7 +236,7 @@ class Score:
             self.round_trip = min(max(way, 0.0), MAX_ROUND_TRIP)
         if self.answers == 2:
             # The second answer shows the speed alone; with it the first one can be taken apart.
-            self._refit_first(blocks, now - self._last_arrival)
+            self._refit_first(blocks, max(now - self._last_arrival, FASTEST * blocks))
         if self._is_link_shared(pace):
             self.seconds_per_block += self.overhead * self._sums[0] / self._sums[1]
             self.overhead = 0.0
@@ -250,7 +250,7 @@ class Score:
         """
         _, size, time, _, _ = self._sums
         speed = min(self.seconds_per_block, self._slope)
-        return speed < LINK_PACE * pace and size < LINK_SHARE * time / pace
+        return speed < LINK_PACE * pace and size * pace < LINK_SHARE * time
 
     def _refit_first(self, blocks: int, service: float) -> None:
         elapsed, first_blocks = self._first
