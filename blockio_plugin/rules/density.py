@@ -25,7 +25,7 @@ class Density:
             return 1.0 / self._stretch
         # Half a block more than seen: after nothing at all, one is still expected some time.
         seen = (self._blocks + 0.5) / (self._views + 0.5)
-        return 1.0 if seen >= FULL else seen / self._stretch
+        return (1.0 if seen >= FULL else seen) / self._stretch
 
     def seen(self, views: int, blocks: int) -> None:
         """An answer covered that many views and brought that many blocks."""

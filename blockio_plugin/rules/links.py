@@ -178,6 +178,9 @@ class Links:
         if wanted is not None and wanted < block.view:
             if any(table.may_ask(peer, wanted, now) for peer in self._peers):
                 return None
+            if all(table.covering(peer, wanted) is None for peer in self._peers):
+                # What hides there may come yet: nothing speaks against the block above.
+                return None
         sender = self._cache.supplier(block.view)
         if not any(
             peer != sender and table.may_ask(peer, block.view, now) for peer in self._peers

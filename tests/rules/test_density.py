@@ -11,6 +11,13 @@ def test_views_are_taken_to_be_full_until_seen_otherwise() -> None:
     assert density.value == 1.0
 
 
+def test_a_full_chain_may_end_in_a_chasm() -> None:
+    density = Density()
+    density.seen(100, 100)
+    density.seen(100, 0)
+    assert density.value == 0.5
+
+
 def test_a_sparse_chain_is_found_sparse() -> None:
     density = Density()
     for _ in range(30):
