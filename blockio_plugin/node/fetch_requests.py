@@ -57,7 +57,7 @@ class FetchResponder(Service):
         self._event_bus = event_bus
         self._fetcher = fetcher
         # An identifier of before a restart names nothing after it.
-        self._ids = (f"{uuid.uuid4().hex[:8]}-{number}" for number in count(1))
+        self._ids = map((uuid.uuid4().hex[:8] + "-{}").format, count(1))
         self._fetches: Dict[str, _BusFetch] = {}
 
     async def run(self) -> None:

@@ -1,0 +1,225 @@
+"""
+Block I/O with modelled peers, on a real bus and in a process of its own, for tests and benchmarks.
+
+Everything but the connections and the database is real. A hang-up signal restarts block I/O within
+the process, as if the node did; its endpoint stays.
+"""
+import argparse
+import asyncio
+from bisect import bisect_left
+import contextlib
+import os
+from pathlib import Path
+import signal
+import sys
+from typing import AsyncIterator, Dict, List, NamedTuple, Sequence, Tuple
+import uuid
+
+from async_service import background_asyncio_service
+from lahja import AsyncioEndpoint, ConnectionConfig
+
+from blockio_plugin.events import BLOCKIO_ENDPOINT, FetchViewsRequest
+from blockio_plugin.node.blockio_process import BlockIO
+from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.messages import (
+    MAX_ANSWER_BLOCKS,
+    Availability,
+    BlocksByView,
+    GetBlocksByView,
+)
+from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.services.abc import (
+    AdvertReceived,
+    AnswerReceived,
+    ImporterAPI,
+    ImportResult,
+    InboxAPI,
+    PeerEvent,
+    PeerID,
+    PeerJoined,
+    WireAPI,
+)
+from blockio_plugin.services.chain_thread import ChainThread
+from blockio_plugin.tools.encoded_chain import SLOT, encode_chain
+from blockio_plugin.tools.memory_chain import MemoryChain
+
+START_TIMEOUT = 30.0
+"""Seconds for the process to serve its endpoint, most."""
+
+DOWN_TIME = 1.0
+"""Seconds for which block I/O is down when it is restarted."""
+
+
+class BusConfig(NamedTuple):
+    """What the peers hold: a block in every ``spacing``-th view from 1 on."""
+
+    blocks: int
+    spacing: int = 1
+    own_blocks: int = 0
+    """Blocks, from the lowest on, that the node holds itself."""
+    peers: int = 3
+    delay: float = 0.01
+    """Seconds from a request to its answer."""
+    rate: float = 1e6
+    """Blocks/s of each peer."""
+
+    def make_chain(self) -> List[Block]:
+        """The blocks that peers hold."""
+        return encode_chain(range(1, 1 + self.blocks * self.spacing, self.spacing))
+
+
+class ModelledPeers(InboxAPI, WireAPI):
+    """Peers that all hold the same blocks and answer each after ``delay``, at their rate."""
+
+    def __init__(self, config: BusConfig, chain: Sequence[Block]) -> None:
+        self._config = config
+        self._chain = chain
+        self._views = [block.view for block in chain]
+        self._inbox: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
+        self._free_at: Dict[PeerID, float] = {}
+
+    async def stream(self) -> AsyncIterator[PeerEvent]:
+        stop = self._views[-1] + 1 if self._views else 0
+        for number in range(self._config.peers):
+            yield PeerJoined(f"peer-{number}")
+            advert = Availability(SLOT.name, stop - 1, (ViewRange(0, stop),))
+            yield AdvertReceived(f"peer-{number}", advert)
+        while True:
+            yield await self._inbox.get()
+
+    def send_availability(self, peer: PeerID, advert: Availability) -> None:
+        """They do not care."""
+
+    def send_request(self, peer: PeerID, request: GetBlocksByView) -> None:
+        low = bisect_left(self._views, request.views.start)
+        high = bisect_left(self._views, request.views.stop)
+        end = min(high, low + min(request.max_blocks, MAX_ANSWER_BLOCKS))
+        stop = self._views[end] if end < high else request.views.stop
+        answer = BlocksByView(
+            request.request_id,
+            request.start_view,
+            stop - request.start_view,
+            self._views[end] if end < len(self._views) else 0,
+            tuple(block.rlp for block in self._chain[low:end]),
+        )
+        loop = asyncio.get_event_loop()
+        began = max(self._free_at.get(peer, 0.0), loop.time() + self._config.delay)
+        self._free_at[peer] = began + len(answer.blocks) / self._config.rate
+        loop.call_at(
+            self._free_at[peer], self._inbox.put_nowait, AnswerReceived(peer, answer)
+        )
+
+    def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
+        """They ask for nothing."""
+
+    def drop(self, peer: PeerID, reason: str) -> None:
+        """They break nothing."""
+        raise AssertionError(reason)
+
+
+class NoImporter(ImporterAPI):
+    """Where block I/O does not drive the chain nothing is imported."""
+
+    async def import_blocks(self, blocks: Tuple[bytes, ...], announce: bool) -> ImportResult:
+        raise AssertionError("nothing is to be imported")
+
+
+async def serve(config: BusConfig, path: Path) -> None:
+    """Run until the process is ended."""
+    chain = config.make_chain()
+    own = MemoryChain(chain[: config.own_blocks] or chain[:1], SLOT.name)
+    restart = asyncio.Event()
+    asyncio.get_event_loop().add_signal_handler(signal.SIGHUP, restart.set)
+    async with AsyncioEndpoint.serve(ConnectionConfig(BLOCKIO_ENDPOINT, path)) as bus:
+        while True:
+            peers = ModelledPeers(config, chain)
+            block_io = BlockIO(bus, peers, peers, NoImporter(), ChainThread(own), SLOT, False)
+            async with background_asyncio_service(block_io):
+                await restart.wait()
+            restart.clear()
+            await asyncio.sleep(DOWN_TIME)
+
+
+class BusProcess:
+    """The process, as a test sees it."""
+
+    def __init__(self, config: BusConfig, path: Path) -> None:
+        self.config = config
+        self.path = path
+        self._process: "asyncio.subprocess.Process"
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def run(cls, config: BusConfig, directory: Path) -> AsyncIterator["BusProcess"]:
+        """Start it, and kill it at the end."""
+        process = cls(config, directory / f"{BLOCKIO_ENDPOINT}.ipc")
+        await process.start()
+        try:
+            yield process
+        finally:
+            await process.kill()
+
+    @property
+    def pid(self) -> int:
+        """The id of the process."""
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it and wait until its endpoint is served."""
+        arguments = [str(self.path), *map(str, self.config)]
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "ignore", "-m", "blockio_plugin.tools.bus_process"),
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+        )
+        deadline = asyncio.get_event_loop().time() + START_TIMEOUT
+        while not self.path.exists():
+            assert self._process.returncode is None, "it ended"
+            assert asyncio.get_event_loop().time() < deadline, "it did not start"
+            await asyncio.sleep(0.02)
+
+    def restart(self) -> None:
+        """Have block I/O go down for a second."""
+        self._process.send_signal(signal.SIGHUP)
+
+    async def kill(self) -> None:
+        """Kill it, and clear away what it leaves."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+        await self._process.wait()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+    def resident_bytes(self) -> int:
+        """Bytes of memory that it holds (Linux)."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    @contextlib.asynccontextmanager
+    async def connect(self, waits: bool = True) -> AsyncIterator[AsyncioEndpoint]:
+        """An endpoint of this process, connected; ``waits`` until block I/O is up."""
+        endpoint = AsyncioEndpoint(f"client-{uuid.uuid4().hex[:8]}")
+        async with endpoint.run():
+            await endpoint.connect_to_endpoints(ConnectionConfig(BLOCKIO_ENDPOINT, self.path))
+            if waits:
+                await endpoint.wait_until_endpoint_subscribed_to(
+                    BLOCKIO_ENDPOINT, FetchViewsRequest
+                )
+            yield endpoint
+
+
+def main() -> None:
+    """Serve what the command line says: the path, then the fields of a ``BusConfig``."""
+    parser = argparse.ArgumentParser(prog="bus_process", description=__doc__)
+    parser.add_argument("path", type=Path)
+    for name in ("blocks", "spacing", "own_blocks", "peers"):
+        parser.add_argument(name, type=int)
+    for name in ("delay", "rate"):
+        parser.add_argument(name, type=float)
+    values = vars(parser.parse_args())
+    path = values.pop("path")
+    asyncio.get_event_loop().run_until_complete(serve(BusConfig(**values), path))
+
+
+if __name__ == "__main__":
+    main()
