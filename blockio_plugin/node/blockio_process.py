@@ -2,6 +2,7 @@
 import logging
 import random
 import time
+from typing import Sequence
 
 from async_service import Service, background_asyncio_service
 from lahja import EndpointAPI
@@ -10,8 +11,10 @@ from trinity.db.manager import DBClient
 from trinity.sync.common.events import NewBlockImported
 
 from blockio_plugin.node.chain_reader import ChainReader
+from blockio_plugin.node.endpoint_watch import EndpointWatch
 from blockio_plugin.node.facts import BusFacts
 from blockio_plugin.node.fetch_requests import FetchResponder
+from blockio_plugin.node.import_events import IMPORT_ENDPOINT
 from blockio_plugin.node.importer_proxy import ProxyImporter
 from blockio_plugin.node.inbox import BusInbox
 from blockio_plugin.node.status import StatusResponder
@@ -46,6 +49,7 @@ class BlockIO(Service):
     :param wire: what goes to them
     :param importer: verifies and stores blocks
     :param drives: whether we drive the chain; otherwise we advertise and serve
+    :param watches: end by an exception when something that block I/O depends on is gone
     """
 
     logger = logging.getLogger("blockio_plugin.node.BlockIO")
@@ -59,6 +63,7 @@ class BlockIO(Service):
         chain: ChainThread,
         scheme: ViewScheme,
         drives: bool,
+        watches: Sequence[Service] = (),
     ) -> None:
         self._event_bus = event_bus
         self._inbox = inbox
@@ -67,6 +72,7 @@ class BlockIO(Service):
         self._chain = chain
         self._scheme = scheme
         self._drives = drives
+        self._watches = watches
 
     async def run(self) -> None:
         clock = time.monotonic
@@ -173,6 +179,7 @@ class BlockIO(Service):
         ]
         if self._drives:
             services += [importer, reporter, follower]
+        services += self._watches
         # Trinity's own syncers tell of what they import near the head.
         self._event_bus.subscribe(NewBlockImported, lambda _: watcher.nudge())
         for service in services:
@@ -190,15 +197,15 @@ async def run_blockio(
         genesis = chain_config.full_chain_class(db).get_canonical_block_header_by_number(0)
         scheme = spec.bind(genesis)
         chain = ChainThread(ChainReader(db, scheme))
-        async with background_asyncio_service(
-            BlockIO(
-                event_bus,
-                BusInbox(event_bus),
-                ProxyBlockIOAPI(event_bus),
-                ProxyImporter(event_bus),
-                chain,
-                scheme,
-                drives,
-            )
-        ) as manager:
+        block_io = BlockIO(
+            event_bus,
+            BusInbox(event_bus),
+            ProxyBlockIOAPI(event_bus),
+            ProxyImporter(event_bus),
+            chain,
+            scheme,
+            drives,
+            [EndpointWatch(trinity_config.ipc_dir / f"{IMPORT_ENDPOINT}.ipc")] if drives else [],
+        )
+        async with background_asyncio_service(block_io) as manager:
             await manager.wait_finished()

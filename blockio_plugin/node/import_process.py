@@ -10,7 +10,9 @@ from trinity.constants import FIRE_AND_FORGET_BROADCASTING
 from trinity.db.manager import DBClient
 from trinity.sync.common.events import NewBlockImported
 
+from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.block_importer import BlockImporter
+from blockio_plugin.node.endpoint_watch import EndpointWatch
 from blockio_plugin.node.import_events import ImportBlocksRequest, ImportBlocksResponse
 from blockio_plugin.rules.schemes import SchemeSpec
 
@@ -20,12 +22,16 @@ class ImportServer(Service):
 
     logger = logging.getLogger("blockio_plugin.node.ImportServer")
 
-    def __init__(self, event_bus: EndpointAPI, importer: BlockImporter) -> None:
+    def __init__(
+        self, event_bus: EndpointAPI, importer: BlockImporter, watch: EndpointWatch
+    ) -> None:
+        self._watch = watch
         self._event_bus = event_bus
         self._importer = importer
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blockio-import")
 
     async def run(self) -> None:
+        self.manager.run_daemon_child_service(self._watch)
         loop = asyncio.get_event_loop()
         async for request in self._event_bus.stream(ImportBlocksRequest):
             try:
@@ -55,5 +61,8 @@ async def run_import(
         chain_class = chain_config.full_chain_class
         scheme = spec.bind(chain_class(db).get_canonical_block_header_by_number(0))
         importer = BlockImporter(db, chain_class, scheme)
-        async with background_asyncio_service(ImportServer(event_bus, importer)) as manager:
+        watch = EndpointWatch(trinity_config.ipc_dir / f"{BLOCKIO_ENDPOINT}.ipc")
+        async with background_asyncio_service(
+            ImportServer(event_bus, importer, watch)
+        ) as manager:
             await manager.wait_finished()
