@@ -51,7 +51,7 @@ LATE_TIME = 1.0
 UNKNOWN_LATE_TIME = 4.0
 """Seconds after which the answer of a peer that was never measured is late."""
 
-LATE_FACTOR = 1.5
+LATE_FACTOR = 2.5
 """An answer is not late before this many times the time that all blocks in flight take to arrive,
 or that a typical peer takes for what this one owes."""
 

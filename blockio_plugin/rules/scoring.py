@@ -53,6 +53,10 @@ LINK_PACE = 1.5
 LINK_SHARE = 0.5
 """A peer that brings less than this share of all arrivals shares the link with others."""
 
+LINK_PEERS = 5
+"""A peer that shares our link is taken to have at least one in so many of its blocks: who is asked
+for next to nothing gets next to nothing, and would seem ever slower."""
+
 SPREAD = 0.3
 """Sizes of answers must differ by this share of their mean before overhead is fitted from them."""
 
@@ -239,6 +243,7 @@ class Score:
             self._refit_first(blocks, max(now - self._last_arrival, FASTEST * blocks))
         if self._is_link_shared(pace):
             self.seconds_per_block += self.overhead * self._sums[0] / self._sums[1]
+            self.seconds_per_block = min(self.seconds_per_block, LINK_PEERS * pace)
             self.overhead = 0.0
         self._last_arrival = now
         self._derive()

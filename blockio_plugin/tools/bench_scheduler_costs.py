@@ -1,6 +1,6 @@
 """What planning and bookkeeping cost: CPU per block, memory, and view sets against range lists."""
-import resource
 from random import Random
+import resource
 from timeit import repeat
 import tracemalloc
 from typing import Callable, List, NamedTuple, Optional, Tuple

@@ -327,7 +327,8 @@ def test_waiting_is_told_with_views_peers_and_time() -> None:
     fetch = make_fetch()
     add_peer(fetch, "a")
     first = fetch.plan(0.0)[0]
-    assert fetch.status(3.14).idle_reason == f"waiting for views {first.views} from 1 peer for 3.1 s"
+    reason = f"waiting for views {first.views} from 1 peer for 3.1 s"
+    assert fetch.status(3.14).idle_reason == reason
 
 
 def test_a_refused_block_is_wanted_again_from_others_and_never_taken_again() -> None:
