@@ -8,7 +8,7 @@ from trinity.server import FullServer
 
 from blockio_plugin.node.cli import SYNC_NONE
 from blockio_plugin.node.private import get_unsent_bytes
-from blockio_plugin.node.syncing import SyncingResponder
+from blockio_plugin.node.syncer_stand_in import SyncerStandIn
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.servers import BlockIOEventServer
 
@@ -27,7 +27,7 @@ class BlockIOFullNode(FullNode):
             BlockIOEventServer(self.event_bus, self.get_peer_pool(), get_unsent_bytes)
         )
         if self.trinity_config.get_app_config(Eth1AppConfig).sync_mode == SYNC_NONE:
-            self.manager.run_daemon_child_service(SyncingResponder(self.event_bus))
+            self.manager.run_daemon_child_service(SyncerStandIn(self.event_bus))
         await super().run()
 
 

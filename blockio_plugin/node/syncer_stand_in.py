@@ -1,10 +1,20 @@
-"""Answers ``eth_syncing`` where no syncer of Trinity's runs, so that the call does not hang."""
+"""
+Answers what Trinity's components ask of a syncer, where none of Trinity's runs.
+
+Without it `eth_syncing` would hang, and each block that a peer announces would hold up the
+component that hears of new blocks for five seconds, and end in a warning.
+"""
 import asyncio
 
 from async_service import Service
 from eth_typing import BlockNumber
 from lahja import EndpointAPI
-from trinity.sync.common.events import SyncingRequest, SyncingResponse
+from trinity.sync.common.events import (
+    BlockWitnessResult,
+    FetchBlockWitness,
+    SyncingRequest,
+    SyncingResponse,
+)
 from trinity.sync.common.types import SyncProgress
 
 from blockio_plugin.events import (
@@ -17,15 +27,21 @@ STATUS_TIMEOUT = 1.0
 """Seconds that the blockio process has to tell its status; it may still be starting."""
 
 
-class SyncingResponder(Service):
-    """Runs in the networking process, the only one that is asked."""
+class SyncerStandIn(Service):
+    """Runs in the networking process, which is where a syncer would be asked."""
 
     def __init__(self, event_bus: EndpointAPI) -> None:
         self._event_bus = event_bus
 
     async def run(self) -> None:
+        self.manager.run_daemon_task(self._answer_witness_requests)
         async for request in self._event_bus.stream(SyncingRequest):
             await self._event_bus.broadcast(await self._respond(), request.broadcast_config())
+
+    async def _answer_witness_requests(self) -> None:
+        """Only a node that beam-syncs needs the witness of a block, so we have none."""
+        async for request in self._event_bus.stream(FetchBlockWitness):
+            await self._event_bus.broadcast(BlockWitnessResult(()), request.broadcast_config())
 
     async def _respond(self) -> SyncingResponse:
         if not self._event_bus.is_any_endpoint_subscribed_to(GetBlockIOStatusRequest):
@@ -37,19 +53,22 @@ class SyncingResponder(Service):
             )
         except asyncio.TimeoutError:
             return SyncingResponse(False, None)
-        return self._describe(response.status)
+        return describe_progress(response.status)
 
-    @staticmethod
-    def _describe(status: BlockIOStatus) -> SyncingResponse:
-        if status.synced or status.target_view <= status.head_view:
-            return SyncingResponse(False, None)
-        # Only views are known of what is ahead. No block has a number above its view.
-        ahead = status.target_view - status.head_view
-        return SyncingResponse(
-            True,
-            SyncProgress(
-                BlockNumber(status.starting_number),
-                BlockNumber(status.head_number),
-                BlockNumber(status.head_number + ahead),
-            ),
-        )
+
+def describe_progress(status: BlockIOStatus) -> SyncingResponse:
+    """
+    What `eth_syncing` says. Only views are known of what is ahead, and there are no more blocks
+    than views, so the highest block is an upper bound where views may be empty.
+    """
+    if status.synced or status.target_view <= status.head_view:
+        return SyncingResponse(False, None)
+    ahead = status.target_view - status.head_view
+    return SyncingResponse(
+        True,
+        SyncProgress(
+            BlockNumber(status.starting_number),
+            BlockNumber(status.head_number),
+            BlockNumber(status.head_number + ahead),
+        ),
+    )
