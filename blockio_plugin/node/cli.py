@@ -8,7 +8,8 @@ from eth_utils import ValidationError
 from trinity.constants import SYNC_LIGHT
 from trinity.network_configurations import PRECONFIGURED_NETWORKS
 
-from blockio_plugin.rules.schemes import InvalidScheme, NumberScheme, SchemeSpec, parse_scheme
+from blockio_plugin.node.view_schemes import find_scheme
+from blockio_plugin.rules.schemes import InvalidScheme, NumberScheme, SchemeSpec
 
 ENABLE_FLAG = "--enable-blockio"
 SCHEME_FLAG = "--blockio-view-scheme"
@@ -41,8 +42,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         SCHEME_FLAG,
         metavar="SCHEME",
         help=(
-            "How headers map to views: 'number' (the default) or 'slot:SECONDS'. All nodes of a "
-            "network must use the same"
+            "How headers map to views: 'number' (the default), 'slot:SECONDS', or the name of a "
+            "scheme that an installed package brings. All nodes of a network must use the same"
         ),
     )
 
@@ -50,7 +51,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def get_scheme_spec(args: argparse.Namespace) -> SchemeSpec:
     """The view scheme that was asked for; flags have been validated."""
     name = args.blockio_view_scheme
-    return parse_scheme(NumberScheme.name if name is None else name)
+    return find_scheme(NumberScheme.name if name is None else name)
 
 
 def drives_chain(args: argparse.Namespace) -> bool:
