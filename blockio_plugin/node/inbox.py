@@ -6,6 +6,7 @@ from lahja import EndpointAPI
 from p2p.abc import SessionAPI
 from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT, TO_NETWORKING_BROADCAST_CONFIG
 
+from blockio_plugin.protocol.api import decline
 from blockio_plugin.protocol.events import (
     AvailabilityReceived,
     BlockIOPeerJoined,
@@ -25,17 +26,26 @@ from blockio_plugin.services.abc import (
 )
 
 
+MAX_INBOX_BYTES = 64 * 1024 * 1024
+"""
+Bytes of blocks that wait here to be decoded, most: a second's worth of decoding small blocks. With
+the cache, what waits in the other process, and what the importer holds it stays below 256 MiB.
+"""
+
+
 class BusInbox(InboxAPI):
     """
     Streams of the bus are one queue per type of event; this keeps the order across types.
 
-    The queue is unbounded because each connection bounds what it passes on: adverts by rate,
-    requests by how many are unanswered, answers by what we asked for.
+    Each connection bounds how much it passes on: adverts by rate, requests by how many are
+    unanswered, answers by what we asked for. Many answers of huge blocks may still come at once:
+    those for which there is no place are taken as declined, and asked for again.
     """
 
     def __init__(self, event_bus: EndpointAPI) -> None:
         self._event_bus = event_bus
         self._queue: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
+        self._bytes = 0
 
     async def stream(self) -> AsyncIterator[PeerEvent]:
         bus, put = self._event_bus, self._queue.put_nowait
@@ -49,9 +59,7 @@ class BusInbox(InboxAPI):
             bus.subscribe(
                 BlocksRequested, lambda event: put(RequestReceived(event.session, event.request))
             ),
-            bus.subscribe(
-                BlocksReceived, lambda event: put(AnswerReceived(event.session, event.answer))
-            ),
+            bus.subscribe(BlocksReceived, self._put_answer),
         )
         try:
             await bus.wait_until_endpoint_subscribed_to(
@@ -65,6 +73,8 @@ class BusInbox(InboxAPI):
             # What they advertised before we listened follows on its own, as adverts.
             while True:
                 event = await self._queue.get()
+                if isinstance(event, AnswerReceived):
+                    self._bytes -= sum(map(len, event.answer.blocks))
                 if isinstance(event, PeerJoined):
                     # It may have joined between our subscription and the answer above.
                     if event.peer in connected:
@@ -78,3 +88,12 @@ class BusInbox(InboxAPI):
         finally:
             for subscription in subscriptions:
                 subscription.unsubscribe()
+
+    def _put_answer(self, event: BlocksReceived) -> None:
+        answer = event.answer
+        size = sum(map(len, answer.blocks))
+        if self._bytes + size > MAX_INBOX_BYTES:
+            answer = decline(answer.request_id, answer.start_view)
+        else:
+            self._bytes += size
+        self._queue.put_nowait(AnswerReceived(event.session, answer))

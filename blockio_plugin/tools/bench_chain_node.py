@@ -95,29 +95,28 @@ async def _watch_memory(node: NodeProcess, peaks: List[int]) -> None:
 
 
 async def measure_memory(source: SourceChain, directory: Path, display: Display) -> List[Figure]:
-    """The peak of all processes of a node that syncs, over the same node before it had a peer."""
+    """The peak of all processes of a node that syncs, over that of one without a peer."""
     bench = Bench(directory, source)
     async with NodeProcess.run(bench.configure("number", holds_chain=True)) as server:
-        async with ShapedLink.open(server.port, rate=0.0) as link:
-            config = bench.configure("number", [server.enode(link.port)])
-            async with NodeProcess.run(config) as node:
-                await asyncio.sleep(IDLE_TIME)
-                idle = read_memory(node.processes())
-                peaks: List[int] = []
-                watching = asyncio.ensure_future(_watch_memory(node, peaks))
-                link.rate = None
-                try:
-                    await HeadProbe(config.data_dir).wait_for(source.blocks, SYNC_TIMEOUT)
-                finally:
-                    watching.cancel()
-                    await asyncio.gather(watching, return_exceptions=True)
+        async with NodeProcess.run(bench.configure("number")) as node:
+            await asyncio.sleep(IDLE_TIME)
+            idle = read_memory(node.processes())
+        config = bench.configure("number", [server.enode()])
+        async with NodeProcess.run(config) as node:
+            peaks: List[int] = []
+            watching = asyncio.ensure_future(_watch_memory(node, peaks))
+            try:
+                await HeadProbe(config.data_dir).wait_for(source.blocks, SYNC_TIMEOUT)
+            finally:
+                watching.cancel()
+                await asyncio.gather(watching, return_exceptions=True)
     added = (max(peaks) - idle) / MEBIBYTE
     display.say(f"memory: {idle / MEBIBYTE:.0f} MiB idle, {added:.0f} MiB more while syncing")
     return [Figure("memory limit, beside the peak over idle", MEMORY_LIMIT, "MiB", added, 1.0)]
 
 
 async def measure_kills(source: SourceChain, directory: Path, display: Display) -> List[Figure]:
-    """Kill nodes and processes of theirs at random moments of syncs; one that is done starts over."""
+    """Kill nodes and processes of theirs at random moments of syncs; who is done starts over."""
     bench = Bench(directory, source)
     chance = random.Random(source.blocks)
     survived = 0

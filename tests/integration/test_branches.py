@@ -1,0 +1,96 @@
+"""Real nodes on different branches of one chain: all end on the one of most total difficulty."""
+import asyncio
+import json
+from pathlib import Path
+from typing import Any, Callable, Iterator
+
+import pytest
+
+from blockio_plugin.tools.chain_builder import Recipe, build_data_dir
+from blockio_plugin.tools.head_probe import HeadProbe
+from blockio_plugin.tools.node_log import find_failures
+from blockio_plugin.tools.node_process import NodeConfig, NodeProcess
+
+pytestmark = pytest.mark.integration
+
+REORGANISATION_TIMEOUT = 60.0
+"""Seconds for a reorganisation of two thousand blocks on a busy machine, most."""
+
+FAST, SLOW = 4, 900
+"""Seconds between blocks whose difficulty rises, and falls by a twentieth each."""
+
+TRUNK = 10
+"""Blocks that all branches have in common."""
+
+
+class Branch:
+    """A chain in a data directory."""
+
+    def __init__(self, recipe: Recipe, data_dir: Path, scheme: str) -> None:
+        self._recipe = recipe
+        self._data_dir = data_dir
+        self._scheme = scheme
+        self.head_hash = b""
+
+    def mine(self, blocks: int, seconds: int, seed: int) -> "Branch":
+        """Add blocks of so many seconds on top of the trunk."""
+        trunk = self._recipe._replace(blocks=TRUNK, slot_seconds=5)
+        build_data_dir(trunk, self._data_dir)
+        top = self._recipe._replace(blocks=TRUNK + blocks, slot_seconds=seconds, seed=seed)
+        self.head_hash = build_data_dir(top, self._data_dir)
+        return self
+
+    def configure(self, *enodes: str) -> NodeConfig:
+        return NodeConfig(
+            data_dir=self._data_dir,
+            genesis=self._recipe.genesis,
+            network_id=self._recipe.network_id,
+            view_scheme=self._scheme,
+            preferred_nodes=enodes,
+        )
+
+
+@pytest.fixture
+def make_branch(mined: Any, directory: Path) -> Iterator[Callable[[str, str], Branch]]:
+    genesis = json.loads(mined.recipe.genesis.read_text())
+    # Far above the least difficulty, so that it can fall.
+    genesis["genesis"]["difficulty"] = hex(2 ** 26)
+    path = directory / "genesis.json"
+    path.write_text(json.dumps(genesis))
+    recipe = mined.recipe._replace(
+        genesis=path, skip_probability=0.0, transfer_every=50, transfers=1
+    )
+    yield lambda name, scheme: Branch(recipe, directory / name, scheme)
+
+
+@pytest.mark.parametrize(
+    "scheme, our_blocks, our_seconds, their_blocks",
+    [
+        ("number", 1, SLOW, 1),
+        # Fewer blocks, and so a lower head, but more difficulty.
+        ("slot:1", 200, SLOW, 198),
+        ("number", 2000, FAST, 2005),
+    ],
+)
+async def test_a_branch_of_more_difficulty_wins(
+    make_branch: Callable[[str, str], Branch],
+    scheme: str,
+    our_blocks: int,
+    our_seconds: int,
+    their_blocks: int,
+) -> None:
+    ours = make_branch("ours", scheme).mine(our_blocks, our_seconds, 1)
+    theirs = make_branch("theirs", scheme).mine(their_blocks, FAST, 2)
+    async with NodeProcess.run(theirs.configure()) as peer:
+        async with NodeProcess.run(ours.configure(peer.enode())) as node:
+            probe = HeadProbe(node.config.data_dir)
+
+            async def reorganise() -> None:
+                while probe.fetch().hash != theirs.head_hash:
+                    await asyncio.sleep(0.1)
+
+            await asyncio.wait_for(reorganise(), REORGANISATION_TIMEOUT)
+            assert HeadProbe(peer.config.data_dir).fetch().hash == theirs.head_hash
+            for each in (node, peer):
+                assert "Dropping" not in each.log()
+                assert find_failures(each.log()) == ""

@@ -1,0 +1,66 @@
+import asyncio
+from pathlib import Path
+from typing import AsyncIterator
+
+from lahja import AsyncioEndpoint, ConnectionConfig
+from p2p.session import Session
+from p2p.tools.factories import NodeFactory
+import pytest
+from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT
+
+from blockio_plugin.node import inbox
+from blockio_plugin.node.inbox import BusInbox
+from blockio_plugin.protocol.events import (
+    BlockIOPeerJoined,
+    BlocksReceived,
+    GetBlockIOPeersRequest,
+    GetBlockIOPeersResponse,
+)
+from blockio_plugin.rules.messages import BlocksByView
+from blockio_plugin.services.abc import AnswerReceived, PeerJoined
+
+
+@pytest.fixture
+async def networking(tmp_path: Path) -> AsyncIterator[AsyncioEndpoint]:
+    """The other end of the bus, with no peers."""
+    config = ConnectionConfig(NETWORKING_EVENTBUS_ENDPOINT, tmp_path / "networking.ipc")
+    async with AsyncioEndpoint.serve(config) as endpoint:
+
+        async def respond(request: GetBlockIOPeersRequest) -> None:
+            await endpoint.broadcast(GetBlockIOPeersResponse(()), request.broadcast_config())
+
+        endpoint.subscribe(GetBlockIOPeersRequest, respond)
+        endpoint.config = config
+        yield endpoint
+
+
+async def test_answers_for_which_there_is_no_place_count_as_declined(
+    networking: AsyncioEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "MAX_INBOX_BYTES", 25)
+    session = Session(NodeFactory())
+    async with AsyncioEndpoint("own").run() as own:
+        await own.connect_to_endpoints(networking.config)
+        own_inbox = BusInbox(own)
+        stream = own_inbox.stream()
+        first = asyncio.ensure_future(stream.__anext__())
+        await networking.wait_until_any_endpoint_subscribed_to(BlocksReceived)
+        await networking.broadcast(BlockIOPeerJoined(session))
+        assert await asyncio.wait_for(first, 5) == PeerJoined(session)
+
+        for request_id in range(1, 5):
+            answer = BlocksByView(request_id, 7, 1, 9, (b"0123456789",))
+            await networking.broadcast(BlocksReceived(session, answer))
+        # Only once they have all come is any taken.
+        while own_inbox._queue.qsize() < 4:
+            await asyncio.sleep(0.001)
+        events = [await asyncio.wait_for(stream.__anext__(), 5) for _ in range(4)]
+        answers = [event.answer for event in events if isinstance(event, AnswerReceived)]
+        assert [answer.request_id for answer in answers] == [1, 2, 3, 4]
+        assert [len(answer.blocks) for answer in answers] == [1, 1, 0, 0]
+        assert [answer.length for answer in answers] == [1, 1, 0, 0]
+        # There is place again for what comes later.
+        await networking.broadcast(BlocksReceived(session, BlocksByView(5, 7, 1, 9, (b"0" * 25,))))
+        event = await asyncio.wait_for(stream.__anext__(), 5)
+        assert isinstance(event, AnswerReceived) and len(event.answer.blocks) == 1
+        await stream.aclose()
