@@ -63,8 +63,15 @@ class ChainReader(ChainReaderAPI):
         ranges = normalise(run.views for run in self._fetch_runs())
         return Availability(self._scheme.name, self.fetch_head().view, ranges[-MAX_RANGES:])
 
-    def fetch_position(self, view: int) -> Position:
-        run = self._fetch_runs()[-1].numbers
+    def fetch_position(self, view: int) -> Optional[Position]:
+        runs = self._fetch_runs()
+        try:
+            return self._find_position(view, runs[-1].numbers) if runs else None
+        except NotStored:
+            # The chain was reorganised between two reads.
+            return None
+
+    def _find_position(self, view: int, run: NumberRun) -> Position:
         low, high = run
         if not isinstance(self._scheme, NumberScheme):
             while low < high:

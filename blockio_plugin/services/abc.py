@@ -30,8 +30,11 @@ class ChainReaderAPI(ABC):
         """What the local chain covers: from the chain's gaps and the scheme, without a scan."""
 
     @abstractmethod
-    def fetch_position(self, view: int) -> Position:
-        """The highest canonical block at or below ``view`` that is held in one run with the head."""
+    def fetch_position(self, view: int) -> Optional[Position]:
+        """
+        The highest canonical block at or below ``view`` that is held in one run with the head, or
+        the lowest of that run. None where the chain changes at this moment.
+        """
 
     @abstractmethod
     def fetch_position_of_block(self, number: int) -> Optional[Position]:

@@ -155,6 +155,8 @@ class BranchFollower(Service):
         ours = await self._chain.fetch_head()
         stop = min(head_view, ours.view) + 1
         top = await self._chain.fetch_position(stop - 1)
+        if top is None or top.view >= stop:
+            return None
         answer = await self._requests.fetch(peer, ViewRange(top.view, stop), 2)
         if answer is None:
             return None

@@ -25,7 +25,7 @@ class ChainThread:
         loop = asyncio.get_event_loop()
         return await loop.run_in_executor(self._executor, self._reader.fetch_availability)
 
-    async def fetch_position(self, view: int) -> Position:
+    async def fetch_position(self, view: int) -> Optional[Position]:
         """See :meth:`ChainReaderAPI.fetch_position`."""
         loop = asyncio.get_event_loop()
         return await loop.run_in_executor(self._executor, self._reader.fetch_position, view)

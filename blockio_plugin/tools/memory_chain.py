@@ -33,7 +33,7 @@ class MemoryChain(ChainReaderAPI):
         head = self.fetch_head()
         return Availability(self._scheme_name, head.view, (ViewRange(0, head.view + 1),))
 
-    def fetch_position(self, view: int) -> Position:
+    def fetch_position(self, view: int) -> Optional[Position]:
         block = [block for block in self.blocks if block.view <= view][-1]
         return Position(block.view, block.number, block.hash)
 

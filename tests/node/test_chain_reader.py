@@ -340,3 +340,22 @@ def test_reader_of_a_fresh_chain(config: Eth1ChainConfig) -> None:
     assert reader.fetch_availability().ranges == (ViewRange(0, 1),)
     assert len(ask(reader, 0).blocks) == 1
     assert db[SchemaV1.make_canonical_head_hash_lookup_key()] == reader.fetch_head().hash
+
+
+@pytest.mark.parametrize("by_slot", [True, False])
+def test_positions(built, by_slot: bool) -> None:
+    reader = ChainReader(built.db, built.scheme if by_slot else NumberScheme())
+    views = built.views if by_slot else tuple(range(len(built.views)))
+    for number, view in enumerate(views):
+        position = reader.fetch_position(view)
+        assert position is not None
+        assert (position.view, position.number) == (view, number)
+        assert reader.fetch_position_of_block(number) == position
+        assert reader.holds_state(number)
+        if number + 1 < len(views):
+            # Between two blocks it is the lower one.
+            assert reader.fetch_position(views[number + 1] - 1) == position
+    assert reader.fetch_position(views[-1] + 1000) == position
+    assert position.hash == reader.fetch_head().hash
+    assert reader.fetch_position_of_block(len(views)) is None
+    assert not reader.holds_state(len(views))
