@@ -37,6 +37,8 @@ STOP_TIMEOUT = 30.0
 ENVIRONMENT = {
     # All of the node's processes are then one group that can be killed as such.
     "TRINITY_SINGLE_PROCESS_GROUP": "1",
+    # Seconds that each process gets to start. On a busy machine the 5 s of the default are too few.
+    "ASYNCIO_RUN_IN_PROCESS_STARTUP_TIMEOUT": "60",
     # Of the warnings that a pre-release of Trinity turns on, those that concern us.
     "PYTHONWARNINGS": "ignore,default::ResourceWarning,default::RuntimeWarning",
 }
