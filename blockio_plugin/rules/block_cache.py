@@ -69,7 +69,7 @@ class BlockCache:
         for block in blocks:
             # Of two that name one parent the first is kept; import tells which is right.
             children.setdefault(block.parent_hash, block)
-            self.bytes += len(block.rlp)
+        self.bytes += sum([len(block.rlp) for block in blocks])
         self.held.add_views(views)
 
     def remove(self, view: int) -> Block:
@@ -85,16 +85,18 @@ class BlockCache:
     def take_ready(self, max_blocks: int, max_bytes: int) -> Tuple[Block, ...]:
         """Blocks that link in order from the front and were not handed out yet; at least one."""
         ready: List[Block] = []
-        size = 0
+        size, children = 0, self._children
+        tip_hash, tip_view = self._tip_hash, self._tip_view
         while len(ready) < max_blocks:
-            block = self._children.get(self._tip_hash)
-            if block is None or block.view <= self._tip_view:
+            block = children.get(tip_hash)
+            if block is None or block.view <= tip_view:
                 break
             size += len(block.rlp)
             if ready and size > max_bytes:
                 break
             ready.append(block)
-            self._tip_hash, self._tip_view = block.hash, block.view
+            tip_hash, tip_view = block.hash, block.view
+        self._tip_hash, self._tip_view = tip_hash, tip_view
         self._handed_out.extend(ready)
         return tuple(ready)
 
@@ -117,12 +119,14 @@ class BlockCache:
         """Drop what was handed out up to ``view``; the last such block, or None."""
         last = None
         handed_out, blocks, children = self._handed_out, self._blocks, self._children
+        suppliers, size = self._suppliers, 0
         while handed_out and handed_out[0].view <= view:
             last = handed_out.popleft()
             del blocks[last.view]
-            del self._suppliers[last.view]
+            del suppliers[last.view]
             del children[last.parent_hash]
-            self.bytes -= len(last.rlp)
+            size += len(last.rlp)
+        self.bytes -= size
         if last is not None:
             self.held.remove(self.held.base, last.view + 1)
             if len(blocks) != len(self.held):

@@ -48,7 +48,7 @@ STALL_TIME = 1.0
 LATE_TIME = 1.0
 """Seconds by which an answer is late at least, past the peer's own estimate."""
 
-UNKNOWN_LATE_TIME = 4.0
+UNKNOWN_LATE_TIME = 8.0
 """Seconds after which the answer of a peer that was never measured is late."""
 
 LATE_FACTOR = 2.5

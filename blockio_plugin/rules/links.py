@@ -127,7 +127,10 @@ class Links:
             if not self._ledger.is_answered(low + 1, upper.view):
                 self._ledger.skip_to(low + 1, upper.view)
         elif self._ledger.is_answered(low + 1, upper.view):
-            if not self._drop_foreign(low, low_hash, upper):
+            if self._drop_foreign(low, low_hash, upper):
+                self.settle_below(upper.view)
+                self.settle_above(upper.view)
+            else:
                 self._dispute(ViewRange(low + 1, upper.view))
 
     def _drop_foreign(self, low: int, low_hash: bytes, upper: Block) -> bool:

@@ -243,7 +243,8 @@ class Score:
             self._refit_first(blocks, max(now - self._last_arrival, FASTEST * blocks))
         if self._is_link_shared(pace):
             self.seconds_per_block += self.overhead * self._sums[0] / self._sums[1]
-            self.seconds_per_block = min(self.seconds_per_block, LINK_PEERS * pace)
+            shared = min(self.seconds_per_block, LINK_PEERS * pace)
+            self.seconds_per_block = max(shared, FASTEST)
             self.overhead = 0.0
         self._last_arrival = now
         self._derive()

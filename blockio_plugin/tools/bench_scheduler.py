@@ -32,6 +32,9 @@ LAYOUTS = 100
 PROCESSES = 2
 """Runs at a time."""
 
+TABLE_WIDTH = 120
+"""Columns of text that the tables need, whatever the terminal has."""
+
 UNFINISHED = 1e6
 """Ratio of a run that did not finish."""
 
@@ -171,6 +174,7 @@ def measure(scenarios: Path) -> Tuple[List[Row], List[Figure]]:
 def show(rows: Sequence[Row], figures: Sequence[Figure]) -> None:
     """Write both tables."""
     console = Console()
+    console.width = max(console.width, TABLE_WIDTH)
     table = Table(title="Time over the lower bound: median of 3 seeds, worst of 12 perturbed")
     for heading in ("scenario", "fixed", "goal", "perturbed", "goal", "s", "bound s"):
         table.add_column(heading, justify="left" if heading == "scenario" else "right")

@@ -1,0 +1,129 @@
+"""Gaps are closed by links alone, and blame falls on who was wrong."""
+from math import inf
+from typing import List
+
+from blockio_plugin.rules.block_cache import BlockCache
+from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.ledger import Ledger
+from blockio_plugin.rules.links import Links
+from blockio_plugin.rules.peer_book import PeerBook
+from blockio_plugin.rules.views import ViewRange
+
+
+class Scene:
+    """Views 1 to 99 with a block at every tenth; three peers that cover all of them."""
+
+    def __init__(self) -> None:
+        self.chain: List[Block] = []
+        parent = b"front"
+        for view in range(10, 100, 10):
+            self.chain.append(Block(view, view, b"%d" % view, parent, b"rlp"))
+            parent = self.chain[-1].hash
+        self.peers = PeerBook()
+        for name in "abc":
+            self.peers.join(name)
+            self.peers.availability.advertise(name, 90, (ViewRange(0, 100),))
+        self.ledger = Ledger(1)
+        self.ledger.set_target(100)
+        self.cache = BlockCache(1, b"front")
+        self.links = Links(self.ledger, self.cache, self.peers)
+        self.links.front_hash = b"front"
+
+    def answer(self, peer: str, start: int, stop: int, *without: int) -> None:
+        blocks = [b for b in self.chain if start <= b.view < stop and b.view not in without]
+        self.ledger.answer(ViewRange(start, stop))
+        self.cache.add(self.cache.select_fresh(blocks), peer)
+        self.links.answered(peer, ViewRange(start, stop), stop, blocks, 1.0)
+
+    def faults(self) -> List[int]:
+        return [score.faults for score in self.peers.scores.values()]
+
+
+def test_a_link_proves_what_was_not_even_asked() -> None:
+    scene = Scene()
+    scene.answer("a", 1, 11)
+    scene.answer("b", 20, 31)
+    assert scene.ledger.is_answered(1, 31)
+    assert scene.faults() == [0, 0, 0]
+
+
+def test_a_gap_without_a_link_is_asked_again_of_others() -> None:
+    scene = Scene()
+    scene.answer("a", 1, 11)
+    scene.answer("b", 11, 25, 20)
+    scene.answer("c", 25, 41)
+    assert scene.ledger.wanted.count(11, 30) == 19
+    table = scene.peers.availability
+    assert not table.may_ask("b", 20, 1.0)
+    assert table.may_ask("a", 20, 1.0) and table.may_ask("c", 20, 1.0)
+    # Nobody is to blame before a block that links turns up.
+    assert scene.faults() == [0, 0, 0]
+    scene.answer("a", 11, 30)
+    assert scene.faults() == [0, 1, 0]
+    assert scene.ledger.is_answered(1, 41)
+
+
+def test_an_answer_whose_own_blocks_do_not_link_is_a_fault_at_once() -> None:
+    scene = Scene()
+    scene.answer("a", 1, 41, 20)
+    assert scene.faults() == [1, 0, 0]
+    assert scene.ledger.wanted.count(11, 30) == 19
+    assert not scene.peers.availability.may_ask("a", 15, 1.0)
+    scene.answer("b", 11, 30)
+    # It was blamed already.
+    assert scene.faults() == [1, 0, 0]
+
+
+def test_an_honest_claim_beside_a_lie_is_not_blamed() -> None:
+    scene = Scene()
+    scene.answer("a", 1, 15)
+    scene.answer("b", 15, 25, 20)
+    scene.answer("c", 25, 41)
+    scene.answer("c", 11, 30)
+    assert scene.faults() == [0, 1, 0]
+
+
+def test_a_block_of_another_branch_between_two_that_link_is_dropped() -> None:
+    scene = Scene()
+    foreign = Block(15, 15, b"foreign", b"elsewhere", b"rlp")
+    scene.cache.add([foreign], "b")
+    scene.ledger.answer(ViewRange(15, 16))
+    scene.answer("a", 1, 16)
+    scene.answer("a", 16, 41)
+    assert 15 not in scene.cache
+    assert scene.ledger.is_answered(1, 41)
+
+
+def test_doubt_at_the_front_ends_when_all_agree() -> None:
+    scene = Scene()
+    scene.links.front_hash = b"another front"
+    contested = None
+    for name in "abcabcabc":
+        if scene.peers.availability.may_ask(name, 10, 1.0):
+            scene.answer(name, 1, 11)
+        contested = scene.links.doubt_front(1.0)
+    assert contested == 10
+    assert 10 in scene.cache
+
+
+def test_the_tail_is_asked_of_those_who_did_not_call_it_empty() -> None:
+    scene = Scene()
+    scene.answer("a", 1, 41)
+    scene.answer("a", 41, 100, *range(41, 100))
+    assert scene.links.recheck_tail(1.0)
+    assert scene.ledger.wanted.count(31, 100) == 59
+    assert not scene.peers.availability.may_ask("a", 95, 1.0)
+    for name in "bc":
+        scene.answer(name, 41, 100, *range(41, 100))
+        scene.links.recheck_tail(1.0)
+    assert not scene.links.recheck_tail(1.0)
+    assert not scene.ledger.wanted.count(41, 100)
+
+
+def test_proven_ranges_below_the_front_are_forgotten() -> None:
+    scene = Scene()
+    scene.peers.availability.exclude("a", ViewRange(5, 9), inf)
+    scene.answer("a", 1, 41, 20)
+    assert scene.links.disputed
+    scene.links.advance(41, b"40")
+    assert not scene.links.disputed
