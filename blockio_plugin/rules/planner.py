@@ -40,7 +40,7 @@ larger, since each costs us about 0.15 ms of CPU."""
 END_SHARE = 0.5
 """The part of what is left of a class that one request may take, as a share of its peer's time."""
 
-LONG_SHARE = 1.0
+LONG_SHARE = 0.97
 """A request that costs its peer much is to end within this share of the time left for all."""
 
 LEAST_YIELD = 0.25

@@ -3,8 +3,8 @@ The lower bound: the least time at which all blocks can have arrived under any s
 
 Supply, demand and feasibility are as ``fixtures/scenarios/README.md`` has them. A max-flow, source
 -> classes -> peers -> our down-link -> sink, tells whether a time is feasible. Newton on the
-violated minimum cut finds the least such time: begin with the time that all classes together need; where the
-flow falls short, the classes on the cut's side need longer, and that is the next time to try.
+violated minimum cut finds the least such time: begin with the time that all classes together need;
+where the flow falls short, the classes on the cut's side need longer, and that is the next time.
 """
 from collections import deque
 from typing import Callable, Deque, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
