@@ -107,9 +107,13 @@ class FetchedBlocks:
     async def _next_event(self) -> Union[BlocksFetched, FetchCompleted]:
         while not self._events:
             self._arrived.clear()
+            # asyncio.wait_for could lose a cancellation that comes together with an event.
+            arrival = asyncio.ensure_future(self._arrived.wait())
             try:
-                await asyncio.wait_for(self._arrived.wait(), CHECK_INTERVAL)
-            except asyncio.TimeoutError:
+                done, _ = await asyncio.wait({arrival}, timeout=CHECK_INTERVAL)
+            finally:
+                arrival.cancel()
+            if not done:
                 await self._check()
         return self._events.popleft()
 

@@ -16,6 +16,7 @@ from blockio_plugin.events import (
 )
 from blockio_plugin.rules.views import ViewRange, ViewRanges
 from blockio_plugin.services.abc import FactsAPI, PeerID
+from blockio_plugin.services.waiting import wait_at_most
 
 FACTS: Tuple[Type[BaseEvent], ...] = (
     AvailabilityUpdated,
@@ -52,12 +53,9 @@ class BusFacts(Service, FactsAPI):
     async def run(self) -> None:
         while self.manager.is_running:
             self._look()
-            try:
-                await asyncio.wait_for(
-                    self._event_bus.wait_until_endpoint_subscriptions_change(), LOOK_INTERVAL
-                )
-            except asyncio.TimeoutError:
-                pass
+            await wait_at_most(
+                LOOK_INTERVAL, self._event_bus.wait_until_endpoint_subscriptions_change()
+            )
 
     def _look(self) -> None:
         listening: Dict[Type[BaseEvent], Tuple[str, ...]] = {}

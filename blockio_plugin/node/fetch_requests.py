@@ -27,6 +27,7 @@ from blockio_plugin.rules.fetch_group import TooManyFetches
 from blockio_plugin.rules.outlet import DEFAULT_WINDOW, Delivery
 from blockio_plugin.rules.views_fetch import InvalidRanges, check_ranges, check_window
 from blockio_plugin.services.fetcher import Fetcher, OpenFetch
+from blockio_plugin.services.waiting import wait_at_most
 
 SUBSCRIBE_TIME = 10.0
 """Seconds that an endpoint that is connected has to subscribe to what it asked for."""
@@ -158,13 +159,9 @@ class FetchResponder(Service):
         if not self._event_bus.is_connected_to(endpoint):
             raise _SubscriberGone()
         # A subscription travels behind a request that was made at once.
-        try:
-            await asyncio.wait_for(
-                self._event_bus.wait_until_endpoint_subscribed_to(endpoint, event_type),
-                SUBSCRIBE_TIME,
-            )
-        except asyncio.TimeoutError:
-            raise _SubscriberGone() from None
+        subscribed = self._event_bus.wait_until_endpoint_subscribed_to(endpoint, event_type)
+        if not await wait_at_most(SUBSCRIBE_TIME, subscribed):
+            raise _SubscriberGone()
 
     async def _probe(self, begun: _BusFetch) -> None:
         """

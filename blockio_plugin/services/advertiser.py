@@ -8,6 +8,7 @@ from async_service import Service
 
 from blockio_plugin.rules.messages import Availability
 from blockio_plugin.services.abc import PeerID, WireAPI
+from blockio_plugin.services.waiting import wait_at_most
 
 MIN_ADVERT_INTERVAL = 1.0
 """Seconds between two adverts of a change, least (wire protocol)."""
@@ -51,12 +52,9 @@ class Advertiser(Service):
 
     async def run(self) -> None:
         while self.manager.is_running:
-            try:
-                await asyncio.wait_for(
-                    self._changed.wait(), self._chance.uniform(*ADVERT_INTERVAL_BOUNDS)
-                )
-            except asyncio.TimeoutError:
-                pass
+            await wait_at_most(
+                self._chance.uniform(*ADVERT_INTERVAL_BOUNDS), self._changed.wait()
+            )
             self._changed.clear()
             if self._advert is not None:
                 for peer in self._peers:

@@ -7,6 +7,7 @@ from async_service import Service
 from blockio_plugin.rules.messages import Availability
 from blockio_plugin.services.abc import ChainHead
 from blockio_plugin.services.chain_thread import ChainThread
+from blockio_plugin.services.waiting import wait_at_most
 
 CHAIN_POLL_INTERVAL = 0.5
 """Seconds between two looks at the chain. Trinity's own syncers do not say when they import, and a
@@ -41,7 +42,4 @@ class ChainWatcher(Service):
                 self._on_head(head)
             # Gaps may be filled without the head moving.
             self._on_availability(await self._chain.fetch_availability())
-            try:
-                await asyncio.wait_for(self._nudged.wait(), CHAIN_POLL_INTERVAL)
-            except asyncio.TimeoutError:
-                pass
+            await wait_at_most(CHAIN_POLL_INTERVAL, self._nudged.wait())

@@ -14,6 +14,7 @@ from blockio_plugin.rules.schemes import ViewScheme
 from blockio_plugin.rules.views import ViewRange, ViewRanges
 from blockio_plugin.rules.views_fetch import Completion, DueViews, ViewsFetch
 from blockio_plugin.services.chain_thread import ChainThread
+from blockio_plugin.services.waiting import wait_at_most
 
 TEND_INTERVAL = 0.5
 """Seconds between two looks at fetches that nothing happens to: their waiting has an end."""
@@ -50,9 +51,7 @@ class OpenFetch:
             elif self._fetch.is_complete:
                 return
             else:
-                try:
-                    await asyncio.wait_for(self._changed.wait(), TEND_INTERVAL)
-                except asyncio.TimeoutError:
+                if not await wait_at_most(TEND_INTERVAL, self._changed.wait()):
                     yield None
 
     def settle(self, blocks: int) -> None:
@@ -133,12 +132,7 @@ class Fetcher(Service):
             self.notice()
             if await self._supply_all():
                 continue
-            try:
-                await asyncio.wait_for(
-                    self._woken.wait(), TEND_INTERVAL if self._open else None
-                )
-            except asyncio.TimeoutError:
-                pass
+            await wait_at_most(TEND_INTERVAL if self._open else None, self._woken.wait())
 
     async def _supply_all(self) -> bool:
         """Read once for each fetch that our own chain has something for; whether there was any."""

@@ -9,13 +9,7 @@ from async_service import Service
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch, Front
 from blockio_plugin.rules.views import ViewRange
-from blockio_plugin.services.abc import (
-    ChainHead,
-    FactsAPI,
-    ImporterAPI,
-    ImportResult,
-    WireAPI,
-)
+from blockio_plugin.services.abc import ChainHead, FactsAPI, ImporterAPI, ImportResult, WireAPI
 from blockio_plugin.services.facts import NO_FACTS
 
 MAX_BATCH_BLOCKS = 64

@@ -10,6 +10,7 @@ from blockio_plugin.rules.messages import GetBlocksByView
 from blockio_plugin.rules.requests import Request
 from blockio_plugin.services.abc import FactsAPI, WireAPI
 from blockio_plugin.services.facts import NO_FACTS
+from blockio_plugin.services.waiting import wait_at_most
 
 MAX_IDLE = 1.0
 """Seconds between two plans, most. Plans follow events; this catches what no event announces."""
@@ -70,7 +71,4 @@ class Scheduler(Service):
                 self._facts.views_requested(request.peer, request.request_id, request.views)
             wake_at = self._fetch.wake_at(now)
             delay = MAX_IDLE if wake_at is None else min(MAX_IDLE, max(0.0, wake_at - now))
-            try:
-                await asyncio.wait_for(self._woken.wait(), delay)
-            except asyncio.TimeoutError:
-                pass
+            await wait_at_most(delay, self._woken.wait())

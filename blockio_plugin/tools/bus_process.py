@@ -46,8 +46,8 @@ from blockio_plugin.tools.memory_chain import MemoryChain
 START_TIMEOUT = 30.0
 """Seconds for the process to serve its endpoint, most."""
 
-DOWN_TIME = 1.0
-"""Seconds for which block I/O is down when it is restarted."""
+DOWN_TIME = 3.0
+"""Seconds for which block I/O is down when it is restarted; longer than the client waits to look."""
 
 
 class BusConfig(NamedTuple):
@@ -179,7 +179,7 @@ class BusProcess:
             await asyncio.sleep(0.02)
 
     def restart(self) -> None:
-        """Have block I/O go down for a second."""
+        """Have block I/O go down for some seconds."""
         self._process.send_signal(signal.SIGHUP)
 
     async def kill(self) -> None:
