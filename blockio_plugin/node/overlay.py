@@ -12,7 +12,7 @@ from eth.abc import AtomicDatabaseAPI, AtomicWriteBatchAPI
 from eth.db.backends.base import BaseAtomicDB
 from typing_extensions import Final
 
-CACHE_SIZE = 32 * 1024 * 1024
+CACHE_SIZE = 16 * 1024 * 1024
 """Bytes of keys and values kept of what was read or committed, most. The trie nodes and headers
 that the next blocks touch fit easily; a larger one only repeats LevelDB's own cache."""
 
