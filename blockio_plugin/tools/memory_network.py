@@ -45,6 +45,10 @@ class MemoryNode(InboxAPI, WireAPI, ImporterAPI):
         self.name = name
         self.dropped: List[Tuple[Hashable, str]] = []
         """Whom it dropped, and why."""
+        self.given = 0
+        """Blocks that it was given to import, the same ones each time they were."""
+        self.asked = 0
+        """Requests that it was sent."""
         self._peers: Dict[Hashable, "MemoryNode"] = {}
         self._inbox: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
         self._executor = ThreadPoolExecutor(max_workers=1)
@@ -98,6 +102,7 @@ class MemoryNode(InboxAPI, WireAPI, ImporterAPI):
             yield await self._inbox.get()
 
     async def import_blocks(self, blocks: Tuple[bytes, ...], announce: bool) -> ImportResult:
+        self.given += len(blocks)
         imported = await asyncio.get_event_loop().run_in_executor(
             self._executor, self._importer.import_blocks, blocks
         )
@@ -111,6 +116,8 @@ class MemoryNode(InboxAPI, WireAPI, ImporterAPI):
         self._deliver(peer, AdvertReceived(self.name, advert))
 
     def send_request(self, peer: PeerID, request: GetBlocksByView) -> None:
+        if peer in self._peers:
+            self._peers[peer].asked += 1
         self._deliver(peer, RequestReceived(self.name, request))
 
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:

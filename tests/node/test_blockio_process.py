@@ -11,8 +11,10 @@ import rlp
 from trinity.config import Eth1ChainConfig
 
 from blockio_plugin.node.block_importer import BlockImporter
-from blockio_plugin.rules.messages import BlocksByView
+from blockio_plugin.rules.branches import LOOK_INTERVAL
+from blockio_plugin.rules.messages import Availability, BlocksByView
 from blockio_plugin.rules.schemes import NumberScheme, ViewScheme, parse_scheme
+from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import PeerID
 from blockio_plugin.tools.chain_builder import Recipe, build_chain, iterate_blocks
 from blockio_plugin.tools.chain_files import initialize_chain, read_chain_config
@@ -184,6 +186,31 @@ async def test_of_equal_difficulty_the_first_stays(grow: Callable[..., Branches]
         await ours.wait_for(grown.head(1), TIMEOUT)
         await theirs.wait_for(grown.head(1), TIMEOUT)
         assert ours.dropped == theirs.dropped == []
+
+
+async def test_a_branch_that_lost_is_imported_once(grow: Callable[..., Branches]) -> None:
+    branches = grow(5, (3, FAST), (3, FAST))
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, "number")
+        ours = await network.add("ours", branches.import_all(0))
+        theirs = await network.add("theirs", branches.import_all(1))
+        ours.connect(theirs)
+
+        async def import_their_branch() -> None:
+            while ours.given < 3:
+                await asyncio.sleep(0.02)
+
+        await asyncio.wait_for(import_their_branch(), TIMEOUT)
+        requests = theirs.asked
+        advert = Availability("number", 8, (ViewRange(0, 9),))
+        for _ in range(3):
+            await asyncio.sleep(LOOK_INTERVAL)
+            theirs.send_availability("ours", advert)
+        await asyncio.sleep(LOOK_INTERVAL)
+        # It was looked at again, and found to be stored.
+        assert theirs.asked > requests
+        assert ours.given == 3
+        assert ours.fetch_head().hash == branches.head(0)
 
 
 class Liar(MemoryNode):
