@@ -37,6 +37,9 @@ class ChainWatcher(Service):
         while self.manager.is_running:
             self._nudged.clear()
             head = await self._chain.fetch_head()
+            if self._nudged.is_set():
+                # It moved while we looked: who moved it knows better than we do.
+                continue
             if head != known:
                 known = head
                 self._on_head(head)
