@@ -7,11 +7,7 @@ from typing import Iterator, List
 import pytest
 
 from blockio_plugin.client import BlockIOUnavailable, fetch_views
-from blockio_plugin.events import (
-    TO_BLOCKIO_BROADCAST_CONFIG,
-    CheckFetchRequest,
-    FetchRefused,
-)
+from blockio_plugin.events import TO_BLOCKIO_BROADCAST_CONFIG, CheckFetchRequest, FetchRefused
 from blockio_plugin.tools.bus_process import BusConfig, BusProcess
 
 CONFIG = BusConfig(blocks=2000, spacing=2, own_blocks=300)

@@ -9,15 +9,19 @@ from typing import Awaitable, Callable, Dict, List, Sequence
 
 from rich.console import Console
 
-from blockio_plugin.tools import bench_chain, bench_scheduler, bench_sync
+from blockio_plugin.tools import bench_bus, bench_chain, bench_scheduler, bench_sync
 from blockio_plugin.tools.bench_report import Figure, make_table
 from blockio_plugin.tools.display import Display
 
 Measure = Callable[[Path, Display], Awaitable[List[Figure]]]
 """Measures the figures of one part; data goes into the directory."""
 
-NODE_PARTS: Dict[str, Measure] = {"sync": bench_sync.measure, "chain": bench_chain.measure}
-"""The parts that run real nodes."""
+NODE_PARTS: Dict[str, Measure] = {
+    "sync": bench_sync.measure,
+    "chain": bench_chain.measure,
+    "bus": bench_bus.measure,
+}
+"""The parts that run processes of their own."""
 
 PARTS = ("scheduler", *NODE_PARTS)
 """All parts, in the order in which they are run."""
