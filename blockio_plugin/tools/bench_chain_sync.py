@@ -1,7 +1,7 @@
 """
 How fast whole chains are imported, beside Trinity's own full sync and py-evm in memory.
 
-What bounds it is py-evm, which executes one block after the other in one process; fetching, checking
+What bounds it is py-evm, which executes block after block in one process; fetching, checking
 and writing are done by other processes meanwhile. What moved it towards that bound: one write for
 64 blocks in the place of one round trip for each key, the faster keccak, no log line for each block
 in the log file, and not reading back each block that was just stored.
