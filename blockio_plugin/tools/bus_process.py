@@ -47,7 +47,7 @@ START_TIMEOUT = 30.0
 """Seconds for the process to serve its endpoint, most."""
 
 DOWN_TIME = 3.0
-"""Seconds for which block I/O is down when it is restarted: the client looks before that is over."""
+"""Seconds for which a restart takes block I/O down: the client looks before they are over."""
 
 
 class BusConfig(NamedTuple):
