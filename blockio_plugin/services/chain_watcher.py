@@ -37,12 +37,13 @@ class ChainWatcher(Service):
         while self.manager.is_running:
             self._nudged.clear()
             head = await self._chain.fetch_head()
+            advert = await self._chain.fetch_availability()
             if self._nudged.is_set():
                 # It moved while we looked: who moved it knows better than we do.
                 continue
+            # Gaps may be filled without the head moving.
+            self._on_availability(advert)
             if head != known:
                 known = head
                 self._on_head(head)
-            # Gaps may be filled without the head moving.
-            self._on_availability(await self._chain.fetch_availability())
             await wait_at_most(CHAIN_POLL_INTERVAL, self._nudged.wait())
