@@ -1,8 +1,12 @@
 """
+How hypothesis searches, and a repair.
+
 The trio that Trinity pins and the exceptiongroup that pytest brings both replace parts of the
 `traceback` module, and fail each other: a failing test would show that instead of its own error.
 """
 import traceback
+
+from hypothesis import Phase, settings
 
 originals = {
     name: traceback.TracebackException.__dict__[name]
@@ -12,3 +16,26 @@ import trio  # noqa: E402, F401  isort: skip
 
 for name, original in originals.items():
     setattr(traceback.TracebackException, name, original)
+
+WITHOUT_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target)
+
+# README.md in this folder says when to use which.
+settings.register_profile(
+    "fixed",
+    derandomize=True,
+    deadline=None,
+    max_examples=40,
+    stateful_step_count=30,
+    phases=WITHOUT_SHRINKING,
+)
+settings.register_profile("shrink", settings.get_profile("fixed"), phases=tuple(Phase))
+settings.register_profile(
+    "search",
+    derandomize=False,
+    deadline=None,
+    max_examples=3000,
+    stateful_step_count=50,
+    print_blob=True,
+    phases=WITHOUT_SHRINKING,
+)
+settings.load_profile("fixed")

@@ -105,14 +105,6 @@ class AvailabilityTable:
             stop = max(views.stop, min(views.start + length, covering.stop))
             self.exclude(peer, ViewRange(views.start, stop), now + DECLINED_TIME)
 
-    def settle_below(self, view: int) -> None:
-        """Forget exclusions below ``view``."""
-        for entry in self._peers.values():
-            if entry.exclusions:
-                entry.exclusions = [
-                    exclusion for exclusion in entry.exclusions if exclusion.views.stop > view
-                ]
-
     def excluded(self, peer: PeerID) -> List[Exclusion]:
         """What ``peer`` is not asked for in spite of its advert."""
         return self._peers[peer].exclusions

@@ -40,10 +40,6 @@ class ClaimBook:
         """Those who claimed that ``view`` holds no block."""
         return tuple(dict.fromkeys(claim.peer for claim in self.over(ViewRange(view, view + 1))))
 
-    def settle_below(self, view: int) -> None:
-        """Forget the claims that lie wholly below ``view``: all there is proven."""
-        self._claims = [claim for claim in self._claims if claim.views.stop > view]
-
     def drop(self, peer: PeerID) -> None:
         """Forget what ``peer`` claimed."""
         self._claims = [claim for claim in self._claims if claim.peer != peer]

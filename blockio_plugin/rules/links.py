@@ -239,12 +239,15 @@ class Links:
         for peer in claimants:
             if peer in self._peers and table.may_ask(peer, tail.start, now):
                 table.exclude(peer, tail, inf)
-        if any(
-            peer not in claimants and table.may_ask(peer, tail.start, now) for peer in self._peers
-        ):
-            self._ledger.reopen(tail)
-            return True
-        return False
+        reach = [
+            covering.stop
+            for peer, covering in ((peer, table.covering(peer, start)) for peer in self._peers)
+            if covering and peer not in claimants and table.may_ask(peer, start, now)
+        ]
+        if reach:
+            # Those who called it empty are not asked again, so nobody would be left further up.
+            self._ledger.reopen(ViewRange(start, min(tail.stop, max(reach))))
+        return bool(reach)
 
     def advance(self, front: int, front_hash: bytes) -> None:
         """Everything below ``front`` is imported."""

@@ -1,7 +1,6 @@
 """The cache against a model: links, order, bounds, and what is dropped."""
 from typing import Dict, List
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -83,7 +82,6 @@ class CacheMachine(RuleBasedStateMachine):
 
 
 TestCache = CacheMachine.TestCase
-TestCache.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
 def test_blocks_of_another_branch_are_passed_by_and_dropped() -> None:

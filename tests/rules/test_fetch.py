@@ -8,7 +8,6 @@ in the end, with one honest peer that stays, every block arrives.
 from random import Random
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 import pytest
@@ -70,6 +69,7 @@ class FetchMachine(RuleBasedStateMachine):
         self.fetch.set_target(201)
         self.now = 0.0
         self.kinds: Dict[str, str] = {}
+        self.joined = 0
         self.pending: List[Request] = []
         self.handed_out: List[Block] = []
         self.confirmed: List[Block] = []
@@ -88,8 +88,10 @@ class FetchMachine(RuleBasedStateMachine):
 
     @rule(kind=st.sampled_from(["honest", "empty", "omits", "declines", "silent"]))
     def join(self, kind: str) -> None:
-        name = f"{kind}{len(self.kinds)}"
         if len(self.kinds) < 6:
+            # A new connection is a new peer, so no name comes twice.
+            self.joined += 1
+            name = f"{kind}{self.joined}"
             self.kinds[name] = kind
             self.fetch.join(name, self.now)
 
@@ -215,7 +217,6 @@ class FetchMachine(RuleBasedStateMachine):
 
 
 TestFetch = FetchMachine.TestCase
-TestFetch.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
 
 
 def make_fetch(target: int = 101, **limits: int) -> Fetch:

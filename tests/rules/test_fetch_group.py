@@ -3,7 +3,7 @@ import heapq
 from random import Random
 from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
@@ -328,7 +328,6 @@ ranges_asked = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
 @given(
     views_held,
     st.lists(ranges_asked, min_size=1, max_size=3),

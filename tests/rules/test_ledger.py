@@ -1,7 +1,6 @@
 """The ledger: no view is lost, whatever is asked, answered and disproved."""
 from typing import List
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
@@ -78,7 +77,6 @@ class LedgerMachine(RuleBasedStateMachine):
 
 
 TestLedger = LedgerMachine.TestCase
-TestLedger.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
 def test_the_horizon_follows_the_lowest_wanted_view() -> None:

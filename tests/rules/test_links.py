@@ -120,6 +120,20 @@ def test_the_tail_is_asked_of_those_who_did_not_call_it_empty() -> None:
     assert not scene.ledger.wanted.count(41, 100)
 
 
+def test_the_tail_is_wanted_again_only_as_far_as_others_cover_it() -> None:
+    scene = Scene()
+    scene.peers.availability.advertise("b", 90, (ViewRange(0, 96),))
+    scene.peers.availability.advertise("c", 20, (ViewRange(0, 30),))
+    scene.answer("a", 1, 41)
+    scene.answer("a", 41, 100, *range(41, 100))
+    assert scene.links.recheck_tail(1.0)
+    assert scene.ledger.wanted.count(31, 96) == 55
+    assert scene.ledger.is_answered(96, 100)
+    scene.answer("b", 41, 96, *range(41, 96))
+    assert not scene.links.recheck_tail(1.0)
+    assert not scene.ledger.wanted.count(31, 100)
+
+
 def test_proven_ranges_below_the_front_are_forgotten() -> None:
     scene = Scene()
     scene.peers.availability.exclude("a", ViewRange(5, 9), inf)

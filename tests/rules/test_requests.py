@@ -1,7 +1,6 @@
 """The tracker against a plain model."""
 from typing import Dict, List, Set
 
-from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 import pytest
@@ -90,7 +89,6 @@ class TrackerMachine(RuleBasedStateMachine):
 
 
 TestTracker = TrackerMachine.TestCase
-TestTracker.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 
 
 def test_overlapping_requests_are_found() -> None:

@@ -1,7 +1,7 @@
 """The bitmap wrapper against plain sets, at the edges of its width too."""
 from typing import Optional, Set
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 import pytest
@@ -87,7 +87,6 @@ class ViewSetMachine(RuleBasedStateMachine):
 
 
 TestViewSet = ViewSetMachine.TestCase
-TestViewSet.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
 
 SETS = st.sets(st.integers(0, 300), max_size=60)
 

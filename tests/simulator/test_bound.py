@@ -2,7 +2,7 @@
 from itertools import combinations
 from typing import List, Sequence, Tuple
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
@@ -47,7 +47,6 @@ PEERS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=60)
 @given(CLASSES, PEERS, st.sampled_from([0.0, 40.0, 300.0]))
 def test_newton_finds_what_brute_force_finds(
     drawn: List[Tuple[int, frozenset]], peers: List[Tuple[float, float, float]], download: float
