@@ -51,6 +51,12 @@ async def wait_logged(node: NodeProcess, text: str) -> None:
         raise AssertionError(f"{text!r} was not logged:\n{node.log_tail(60)}") from None
 
 
+def check_log(node: NodeProcess) -> None:
+    failures = find_failures(node.log())
+    if failures:
+        pytest.fail(failures)
+
+
 async def test_report_and_archive(
     mined: Any, directory: Path, install: Callable[..., None]
 ) -> None:
@@ -70,7 +76,7 @@ async def test_report_and_archive(
             await wait_logged(fresh, f"Head at view {head_view} of {head_view}")
             await wait_logged(fresh, "ms per block, it supplied its first blocks")
             assert f"{mined.recipe.blocks} imported in" in fresh.log()
-            assert find_failures(fresh.log()) == ""
+            check_log(fresh)
             await fresh.stop()
             assert fresh.processes() == ()
     genesis = read_chain_config(mined.recipe.genesis)
@@ -135,5 +141,5 @@ async def test_a_view_scheme_from_a_package(
                 if status.head_number == blocks:
                     assert (status.scheme, status.head_view) == ("extra-data", view)
                     break
-            assert find_failures(fresh.log()) == ""
-        assert find_failures(archive.log()) == ""
+            check_log(fresh)
+        check_log(archive)
