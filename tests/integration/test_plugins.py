@@ -52,7 +52,13 @@ async def wait_logged(node: NodeProcess, text: str) -> None:
 
 
 def check_log(node: NodeProcess) -> None:
-    failures = find_failures(node.log())
+    # Trinity's own command line leaves the genesis file open.
+    opened = ("trinity/cli_parser.py", "Enable tracemalloc")
+    failures = "\n".join(
+        line
+        for line in find_failures(node.log()).splitlines()
+        if not any(text in line for text in opened)
+    )
     if failures:
         pytest.fail(failures)
 
