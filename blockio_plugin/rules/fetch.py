@@ -5,36 +5,31 @@ Sans-I/O: what happens comes in by method calls with the time in seconds, what t
 values. The scheduler service drives it against real peers, the simulator against modelled ones.
 """
 from random import Random
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
-from blockio_plugin.rules.availability import Partition
 from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.density import Density
+from blockio_plugin.rules.judging import judge
+from blockio_plugin.rules.lateness import compute_deadline, expire_requests
 from blockio_plugin.rules.ledger import Ledger
+from blockio_plugin.rules.limits import Front, Limits, Receipt
 from blockio_plugin.rules.links import Links
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.planner import Demand, Proposal, plan
-from blockio_plugin.rules.ranking import Ranking, rank_segments
+from blockio_plugin.rules.refusal import refuse
 from blockio_plugin.rules.requests import OpenRequest, PeerID, Request
 from blockio_plugin.rules.scoring import FIRST_REQUESTS
-from blockio_plugin.rules.status import MAX_UNSERVICEABLE, FetchStatus, OpenViews, PeerStatus
+from blockio_plugin.rules.status import FetchStatus
+from blockio_plugin.rules.survey import Survey
+from blockio_plugin.rules.telling import tell_idle_reason, tell_peers, tell_unserviceable
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange, ViewRanges
-
-DEFAULT_CACHE_BYTES = 64 * 1024 * 1024
-"""Bytes of blocks that a cache holds, by default."""
-
-DEFAULT_OPEN_REQUESTS = 1024
-"""Open requests of all peers together, by default."""
 
 FIRST_BLOCK_BYTES = 4096
 """Bytes that a block is taken to have before any arrived."""
 
 SIZE_DECAY = 0.9
 """Weight that the mean size of blocks keeps when the next answer comes in."""
-
-RANKING_TIME = 0.1
-"""Seconds after which the ranking of segments is done anew."""
 
 LONG_TIME = 1.0
 """Seconds of service of one request from which on it changes the ranking at once."""
@@ -45,47 +40,8 @@ IDLE_TIME = 0.05
 STALL_TIME = 1.0
 """Seconds between two looks at a front that does not move."""
 
-LATE_TIME = 1.0
-"""Seconds by which an answer is late at least, past the peer's own estimate."""
-
-UNKNOWN_LATE_TIME = 8.0
-"""Seconds after which the answer of a peer that was never measured is late."""
-
-LATE_FACTOR = 2.5
-"""An answer is not late before this many times the time that all blocks in flight take to arrive,
-or that a typical peer takes for what this one owes."""
-
-MAX_LATE_TIME = 30.0
-"""Seconds after which an answer is late, however late the others are too."""
-
 FRONT_BLOCKS = 64
 """Blocks that may be asked for in spite of a full cache: those that import waits for."""
-
-
-class Limits(NamedTuple):
-    """
-    Bounds of a fetch: bytes of cached blocks; views past the front that may be asked for or held
-    (0: no bound); open requests.
-    """
-
-    cache_bytes: int = DEFAULT_CACHE_BYTES
-    window: int = 0
-    open_requests: int = DEFAULT_OPEN_REQUESTS
-
-
-class Front(NamedTuple):
-    """The lowest unresolved view, and the hash of the highest linked block below it."""
-
-    view: int
-    hash: bytes
-
-
-class Receipt(NamedTuple):
-    """What an answer brought: new blocks, how many we had, and whether it had timed out."""
-
-    fresh: Tuple[Block, ...]
-    duplicates: int
-    is_late: bool
 
 
 class Fetch:
@@ -114,16 +70,11 @@ class Fetch:
         self.cache = BlockCache(front.view, front.hash)
         self.links = Links(self.ledger, self.cache, self.peers)
         self.links.front_hash = front.hash
-        self._ranking: Optional[Ranking] = None
-        self._ranked_at = 0.0
-        self._ranked_returns = -1
+        self._survey = Survey(self.peers)
         self._is_idle = False
         self._copied_at = -IDLE_TIME
         self._looked_at = 0.0
         self._contested: Optional[int] = None
-        self._partition: Optional[Partition] = None
-        self._partition_version = -1
-        self._partition_top = -1
 
     def join(self, peer: PeerID, now: float) -> None:
         """A peer connected."""
@@ -194,32 +145,11 @@ class Fetch:
             room = self._room_at_front()
             above = self.cache.held.next_at(self.cache.tip[0] + 1)
             stop = stop if above is None else min(stop, above)
-        table = self.peers.availability
-        partition, ranking = self._partition, self._ranking
-        if (
-            partition is None
-            or self._partition_version != table.version
-            or (partition.views.stop < ledger.horizon and partition.views.start < ledger.front)
-            or self._partition_top != ledger.horizon
-        ):
-            partition = table.partition(ViewRange(ledger.front, ledger.horizon))
-            self._partition, self._partition_version = partition, table.version
-            self._partition_top = ledger.horizon
-            ranking = None
-        if (
-            ranking is None
-            or now - self._ranked_at >= RANKING_TIME
-            or self._ranked_returns != ledger.returns
-        ):
-            ranking = rank_segments(
-                partition, ledger.wanted, self.peers.scores, table, density, now
-            )
-            self._ranking, self._ranked_at = ranking, now
-            self._ranked_returns = ledger.returns
+        partition, ranking = self._survey.look(ledger, density, now)
         may_copy = now >= self._copied_at + IDLE_TIME
         if may_copy:
             self._copied_at = now
-        link_time = self.peers.tracker.blocks * self.peers.goodput.block_time
+        link_time = self.peers.link_time
         return Demand(
             ledger.wanted, partition, ranking, stop, density, room, link_time, may_copy
         )
@@ -237,15 +167,6 @@ class Fetch:
 
     def _issue(self, proposal: Proposal, now: float) -> Request:
         peer, views = proposal.peer, proposal.views
-        score, queue = self.peers.scores[peer], self.peers.tracker.queue(peer)
-        if score.known:
-            expected = score.round_trip + score.overhead * len(queue.unanswered)
-            expected += score.service_time(queue.blocks + proposal.blocks)
-            link_time = self.peers.tracker.blocks * self.peers.goodput.block_time
-            expected = max(expected, LATE_FACTOR * link_time)
-            deadline = now + expected + max(LATE_TIME, expected)
-        else:
-            deadline = now + UNKNOWN_LATE_TIME
         entry = self.peers.tracker.issue(
             peer,
             views,
@@ -253,15 +174,15 @@ class Fetch:
             proposal.blocks,
             proposal.copy_of is not None,
             now,
-            deadline,
+            compute_deadline(self.peers, peer, proposal.blocks, now),
         )
         entry.owner = self
         if proposal.copy_of is not None:
             proposal.copy_of.copied_to = views.stop
         for fetch in self.peers.fetches:
             fetch.note_issued(views)
-        if score.service_time(proposal.blocks) > LONG_TIME:
-            self._ranking = None
+        if self.peers.scores[peer].service_time(proposal.blocks) > LONG_TIME:
+            self._survey.forget_ranking()
         return entry.request
 
     def undelivered(self, request_id: int, now: float) -> None:
@@ -316,34 +237,13 @@ class Fetch:
         """
         entry = self.peers.tracker.get(peer, request_id)
         self.peers.tracker.close(entry)
-        self._judge(entry, covered, covered.stop < next_view, len(blocks), now)
+        judge(self.peers, entry, covered, covered.stop < next_view, len(blocks), now)
+        if blocks and self.peers.scores[peer].answers <= len(FIRST_REQUESTS):
+            self._survey.forget_ranking()
         for fetch in self.peers.fetches:
             if fetch is not self:
                 fetch.note_answered(entry, covered, next_view, blocks, now)
         return self.note_answered(entry, covered, next_view, blocks, now)
-
-    def _judge(
-        self, entry: OpenRequest, covered: ViewRange, hinted: bool, blocks: int, now: float
-    ) -> None:
-        """What an answer says about the peer that gave it."""
-        peer, asked = entry.request.peer, entry.request.views
-        score = self.peers.scores[peer]
-        if covered.length <= 0:
-            score.declined(now)
-            self.peers.availability.declined(peer, asked, score.declines, now)
-            return
-        if blocks:
-            goodput = self.peers.goodput
-            goodput.note(blocks, now)
-            score.supplied(entry.request.issued_at, entry.queued, blocks, goodput.block_time, now)
-            if score.answers <= len(FIRST_REQUESTS):
-                self._ranking = None
-        else:
-            score.answered_empty(hinted, now)
-        if covered.stop >= asked.stop:
-            score.not_cut_short()
-        elif blocks < entry.request.max_blocks:
-            score.cut_short(blocks)
 
     def note_answered(
         self,
@@ -414,41 +314,13 @@ class Fetch:
 
     def expire(self, now: float) -> Tuple[Request, ...]:
         """Give up on requests that are late; look after a front that does not move."""
-        late: List[Request] = []
-        for entry in self.peers.tracker.overdue(now):
-            if entry.is_late:
-                continue
-            if self._are_all_late(entry, now):
-                self.peers.tracker.extend(entry, now + LATE_TIME)
-                continue
-            peer = entry.request.peer
-            self.peers.scores[peer].timed_out(now)
-            # It answers in order: what it was asked after this will not come either.
-            for behind in list(self.peers.tracker.queue(peer).unanswered.values()):
-                if not behind.is_late:
-                    self.peers.tracker.mark_late(behind)
-                    self._return_views(behind)
-                    late.append(behind.request)
+        late = expire_requests(self.peers, now)
+        for entry in late:
+            self._return_views(entry)
         if now >= self._looked_at + STALL_TIME:
             self._looked_at = now
             self._contested = self.links.doubt_front(now)
-        return tuple(late)
-
-    def _are_all_late(self, entry: OpenRequest, now: float) -> bool:
-        """Whether others would be as late: then our own link is slow, or everybody is."""
-        waited = now - entry.request.issued_at
-        if waited > MAX_LATE_TIME:
-            return False
-        peers = self.peers
-        link_time = peers.tracker.blocks * peers.goodput.block_time
-        others = sorted(
-            score.seconds_per_block
-            for peer, score in peers.scores.items()
-            if score.known and peer != entry.request.peer
-        )
-        typical = others[len(others) // 2] if others else 0.0
-        owed = peers.tracker.queue(entry.request.peer).blocks
-        return waited < LATE_FACTOR * max(link_time, typical * owed)
+        return tuple(entry.request for entry in late)
 
     def wake_at(self, now: float) -> Optional[float]:
         """When to call ``expire`` and ``plan`` again at the latest; None: only when asked to."""
@@ -488,25 +360,7 @@ class Fetch:
         The importer refused a block: it and what follows it is dropped and wanted again, and its
         hash is never taken again. Returns the peers that sent it.
         """
-        self.cache.remember_rejected(block_hash)
-        block = self.cache.find_handed_out(block_hash)
-        if block is None:
-            return ()
-        sender = self.cache.supplier(block.view)
-        following = self.cache.descendants(block)
-        self.cache.take_back(block)
-        for dropped in following:
-            self.cache.remove(dropped.view)
-        self.cache.adopt_sibling(block.parent_hash)
-        self.ledger.reopen(ViewRange(block.view, following[-1].view + 1))
-        for held in self.cache.held.runs(block.view, following[-1].view + 1):
-            self.ledger.answer(held)
-        if sender not in self.peers:
-            return ()
-        self.peers.scores[sender].disproved(now)
-        view = ViewRange(block.view, block.view + 1)
-        self.peers.availability.exclude(sender, view, float("inf"))
-        return (sender,)
+        return refuse(self.ledger, self.cache, self.peers, block_hash, now)
 
     def suspect(self) -> Optional[PeerID]:
         """Who sent a block that does not follow what is imported, though nothing lies between."""
@@ -542,29 +396,18 @@ class Fetch:
 
     def status(self, now: float) -> FetchStatus:
         """What is going on; not for the path of planning."""
-        tracker = self.peers.tracker
-        peers = tuple(
-            PeerStatus(
-                peer,
-                score.value if score.known else None,
-                score.blocks,
-                len(tracker.queue(peer).unanswered) - tracker.queue(peer).late,
-                tracker.queue(peer).late,
-                score.faults,
-            )
-            for peer, score in self.peers.scores.items()
-        )
+        is_full = self.cache.bytes >= self.limits.cache_bytes
         return FetchStatus(
             self.front.view,
             self.ledger.target,
             len(self.cache),
             self.cache.bytes,
             self.cache.handed_out,
-            len(tracker),
-            round(tracker.blocks),
-            peers,
-            self._unserviceable(),
-            self._idle_reason(now),
+            len(self.peers.tracker),
+            round(self.peers.tracker.blocks),
+            tell_peers(self.peers),
+            tell_unserviceable(self.ledger, self.peers),
+            tell_idle_reason(self.ledger, self.cache, self.peers, is_full, self._contested, now),
         )
 
     @property
@@ -589,58 +432,3 @@ class Fetch:
     def is_wanting(self) -> bool:
         """Whether there are views to ask for."""
         return bool(self.ledger.wanted)
-
-    def _unserviceable(self) -> ViewRanges:
-        ledger = self.ledger
-        missing: List[ViewRange] = []
-        partition = self.peers.availability.partition(ViewRange(ledger.front, ledger.horizon))
-        for segment in partition.segments:
-            if not segment.holders:
-                left = MAX_UNSERVICEABLE - len(missing)
-                missing.extend(ledger.wanted.first_runs(segment.start, segment.stop, left))
-            if len(missing) >= MAX_UNSERVICEABLE:
-                break
-        return tuple(missing)
-
-    def _idle_reason(self, now: float) -> Optional[str]:
-        ledger = self.ledger
-        if ledger.front >= ledger.target:
-            return None
-        if self.cache.handed_out or self.cache.has_ready:
-            full = self.cache.bytes >= self.limits.cache_bytes
-            return "cache full, waiting for import" if full else None
-        if not len(self.peers):
-            return "no peers"
-        contested = (
-            f"the block at view {self._contested} does not follow ours below view {ledger.front}, "
-            "and nobody has another: is our chain on another branch?"
-        )
-        lowest = ledger.lowest_open()
-        if lowest is None and self._contested is not None:
-            return contested
-        if lowest is None:
-            return f"views {ViewRange(ledger.front, ledger.target)} were answered empty, unproven"
-        waited_for = self._waited_for(lowest, now)
-        if waited_for is not None:
-            return str(waited_for)
-        if self._contested is not None:
-            return contested
-        table = self.peers.availability
-        if all(table.covering(peer, lowest) is None for peer in self.peers):
-            return f"no peer covers view {lowest}"
-        if not any(table.may_ask(peer, lowest, now) for peer in self.peers):
-            return f"every peer that covers view {lowest} was asked and found wrong about it"
-        return f"every peer that covers view {lowest} is slow or declines; waiting to ask again"
-
-    def _waited_for(self, lowest: int, now: float) -> Optional[OpenViews]:
-        entries = [
-            entry
-            for entry in self.peers.tracker.open_requests()
-            if lowest in entry.request.views
-        ]
-        if not entries:
-            return None
-        first = min(entries, key=lambda entry: entry.request.issued_at)
-        views = first.request.views
-        views = ViewRange(max(views.start, self.front.view), views.stop)
-        return OpenViews(views, len(entries), now - first.request.issued_at)

@@ -54,6 +54,11 @@ class PeerBook:
         del self.scores[peer]
         return self.tracker.leave(peer)
 
+    @property
+    def link_time(self) -> float:
+        """Seconds that all blocks in flight take at the pace at which blocks arrive."""
+        return self.tracker.blocks * self.goodput.block_time
+
     def __contains__(self, peer: object) -> bool:
         return peer in self.scores
 

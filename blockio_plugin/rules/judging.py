@@ -1,0 +1,46 @@
+"""What an answer says about the peer that gave it."""
+from blockio_plugin.rules.peer_book import PeerBook
+from blockio_plugin.rules.requests import OpenRequest, PeerID
+from blockio_plugin.rules.views import ViewRange
+
+
+def judge(
+    peers: PeerBook,
+    entry: OpenRequest,
+    covered: ViewRange,
+    hinted: bool,
+    blocks: int,
+    now: float,
+) -> None:
+    """
+    Note an answer of so many ``blocks`` in its peer's score.
+
+    :param covered: what it answered for; empty: it declined
+    :param hinted: whether it told where its next block is
+    """
+    peer, asked = entry.request.peer, entry.request.views
+    score = peers.scores[peer]
+    if covered.length <= 0:
+        score.declined(now)
+        peers.availability.declined(peer, asked, score.declines, now)
+        return
+    if blocks:
+        peers.goodput.note(blocks, now)
+        pace = peers.goodput.block_time
+        score.supplied(entry.request.issued_at, entry.queued, blocks, pace, now)
+    else:
+        score.answered_empty(hinted or not _is_another_better(peers, peer, asked.start), now)
+    if covered.stop >= asked.stop:
+        score.not_cut_short()
+    elif blocks < entry.request.max_blocks:
+        score.cut_short(blocks)
+
+
+def _is_another_better(peers: PeerBook, peer: PeerID, view: int) -> bool:
+    """Whether somebody else covers ``view`` who gave blocks, or was not heard of yet."""
+    return any(
+        (score.blocks or not score.empty_answers)
+        and peers.availability.covering(other, view) is not None
+        for other, score in peers.scores.items()
+        if other != peer
+    )

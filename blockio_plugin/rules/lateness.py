@@ -1,0 +1,66 @@
+"""
+When an answer is late: against its peer's own estimate, and against the others.
+
+A peer answers in order, so with one request all that it was asked after it is late too. Where our
+own link is slow, or everybody is, nobody is late.
+"""
+from typing import List
+
+from blockio_plugin.rules.peer_book import PeerBook
+from blockio_plugin.rules.requests import OpenRequest, PeerID
+
+LATE_TIME = 1.0
+"""Seconds by which an answer is late at least, past the peer's own estimate."""
+
+UNKNOWN_LATE_TIME = 8.0
+"""Seconds after which the answer of a peer that was never measured is late."""
+
+LATE_FACTOR = 2.5
+"""An answer is not late before this many times the time that all blocks in flight take to arrive,
+or that a typical peer takes for what this one owes."""
+
+MAX_LATE_TIME = 30.0
+"""Seconds after which an answer is late, however late the others are too."""
+
+
+def compute_deadline(peers: PeerBook, peer: PeerID, blocks: float, now: float) -> float:
+    """When (s) a request to ``peer`` for ``blocks`` blocks, issued now, is to be answered."""
+    score, queue = peers.scores[peer], peers.tracker.queue(peer)
+    if not score.known:
+        return now + UNKNOWN_LATE_TIME
+    expected = score.round_trip + score.overhead * len(queue.unanswered)
+    expected += score.service_time(queue.blocks + blocks)
+    expected = max(expected, LATE_FACTOR * peers.link_time)
+    return now + expected + max(LATE_TIME, expected)
+
+
+def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
+    """Mark as late what is, and hold it against its peer. Others' deadlines are put off."""
+    late: List[OpenRequest] = []
+    for entry in peers.tracker.overdue(now):
+        if entry.is_late:
+            continue
+        if _are_all_late(peers, entry, now):
+            peers.tracker.extend(entry, now + LATE_TIME)
+            continue
+        peer = entry.request.peer
+        peers.scores[peer].timed_out(now)
+        for behind in peers.tracker.queue(peer).unanswered.values():
+            if not behind.is_late:
+                peers.tracker.mark_late(behind)
+                late.append(behind)
+    return late
+
+
+def _are_all_late(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
+    waited = now - entry.request.issued_at
+    if waited > MAX_LATE_TIME:
+        return False
+    others = sorted(
+        score.seconds_per_block
+        for peer, score in peers.scores.items()
+        if score.known and peer != entry.request.peer
+    )
+    typical = others[len(others) // 2] if others else 0.0
+    owed = peers.tracker.queue(entry.request.peer).blocks
+    return waited < LATE_FACTOR * max(peers.link_time, typical * owed)

@@ -1,0 +1,89 @@
+"""What a fetch is doing, in plain words: its peers, what nobody has, why nothing moves."""
+from typing import List, Optional, Tuple
+
+from blockio_plugin.rules.block_cache import BlockCache
+from blockio_plugin.rules.ledger import Ledger
+from blockio_plugin.rules.peer_book import PeerBook
+from blockio_plugin.rules.status import MAX_UNSERVICEABLE, OpenViews, PeerStatus
+from blockio_plugin.rules.views import ViewRange, ViewRanges
+
+
+def tell_peers(peers: PeerBook) -> Tuple[PeerStatus, ...]:
+    """Each peer, in the order in which they joined."""
+    return tuple(
+        PeerStatus(
+            peer,
+            score.value if score.known else None,
+            score.blocks,
+            len(peers.tracker.queue(peer).unanswered) - peers.tracker.queue(peer).late,
+            peers.tracker.queue(peer).late,
+            score.faults,
+        )
+        for peer, score in peers.scores.items()
+    )
+
+
+def tell_unserviceable(ledger: Ledger, peers: PeerBook) -> ViewRanges:
+    """Wanted ranges that nobody advertises, the lowest ``MAX_UNSERVICEABLE``."""
+    missing: List[ViewRange] = []
+    partition = peers.availability.partition(ViewRange(ledger.front, ledger.horizon))
+    for segment in partition.segments:
+        if not segment.holders:
+            left = MAX_UNSERVICEABLE - len(missing)
+            missing.extend(ledger.wanted.first_runs(segment.start, segment.stop, left))
+        if len(missing) >= MAX_UNSERVICEABLE:
+            break
+    return tuple(missing)
+
+
+def tell_idle_reason(
+    ledger: Ledger,
+    cache: BlockCache,
+    peers: PeerBook,
+    is_full: bool,
+    contested: Optional[int],
+    now: float,
+) -> Optional[str]:
+    """
+    Why nothing moves, or None when something does.
+
+    :param is_full: whether the cache is
+    :param contested: the view of a block that does not follow ours, though all agree on it
+    """
+    if ledger.front >= ledger.target:
+        return None
+    if cache.handed_out or cache.has_ready:
+        return "cache full, waiting for import" if is_full else None
+    if not len(peers):
+        return "no peers"
+    lowest = ledger.lowest_open()
+    waited_for = None if lowest is None else _waited_for(lowest, ledger, peers, now)
+    if waited_for is not None:
+        return str(waited_for)
+    if contested is not None:
+        return (
+            f"the block at view {contested} does not follow ours below view {ledger.front}, "
+            "and nobody has another: is our chain on another branch?"
+        )
+    if lowest is None:
+        return f"views {ViewRange(ledger.front, ledger.target)} were answered empty, unproven"
+    table = peers.availability
+    if all(table.covering(peer, lowest) is None for peer in peers):
+        return f"no peer covers view {lowest}"
+    if not any(table.may_ask(peer, lowest, now) for peer in peers):
+        return f"every peer that covers view {lowest} was asked and found wrong about it"
+    return f"every peer that covers view {lowest} is slow or declines; waiting to ask again"
+
+
+def _waited_for(
+    lowest: int, ledger: Ledger, peers: PeerBook, now: float
+) -> Optional[OpenViews]:
+    entries = [
+        entry for entry in peers.tracker.open_requests() if lowest in entry.request.views
+    ]
+    if not entries:
+        return None
+    first = min(entries, key=lambda entry: entry.request.issued_at)
+    views = first.request.views
+    views = ViewRange(max(views.start, ledger.front), views.stop)
+    return OpenViews(views, len(entries), now - first.request.issued_at)
