@@ -75,7 +75,7 @@ def test_every_part_is_covered() -> None:
 
 
 def test_private_names_of_trinity_stay_in_one_module() -> None:
-    """An attribute with one leading underscore, of something that is not self or cls, is private."""
+    """An attribute with one leading underscore, of anything but self and cls, is private."""
     for path in modules("node"):
         if path.name == "private.py":
             continue

@@ -25,7 +25,6 @@ from blockio_plugin.services.abc import (
     RequestReceived,
 )
 
-
 MAX_INBOX_BYTES = 64 * 1024 * 1024
 """
 Bytes of blocks that wait here to be decoded, most: a second's worth of decoding small blocks. With

@@ -27,7 +27,7 @@ class Position(NamedTuple):
 
 
 class StoredTip(NamedTuple):
-    """All blocks from ``fork``, excluded, to ``tip`` are in the database, off the canonical chain."""
+    """All blocks after ``fork``, to ``tip``, are in the database, off the canonical chain."""
 
     fork: Position
     tip: Position
@@ -67,7 +67,7 @@ class Branches:
         self._peers.pop(peer, None)
 
     def advertise(self, peer: PeerID, head_view: int) -> None:
-        """A peer has advertised. An advert says nothing of blocks, so any may mean another branch."""
+        """A peer has advertised. An advert names no block, so any may mean another branch."""
         standing = self._peers.setdefault(peer, _Standing())
         standing.head_view = head_view
         standing.is_news = True
@@ -90,7 +90,7 @@ class Branches:
     def next_to_look(self, head_view: int, now: float) -> Optional[PeerID]:
         """
         Whom to look at when there is nothing else to do: who has advertised since, the one not
-        looked at for longest first. A peer ahead of us shows what it is by the blocks that it sends.
+        looked at for longest first. A peer ahead of us shows what it is by the blocks it sends.
         """
         news = [
             peer

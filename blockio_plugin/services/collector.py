@@ -71,7 +71,7 @@ class AvailabilityCollector:
         self._aim()
 
     def refresh(self) -> None:
-        """Peers were found on another branch, or on ours: count what counts of their adverts now."""
+        """Peers were found on another branch, or on ours: take their adverts in accordingly."""
         for peer, advert in self._adverts.items():
             self._advertise(peer, advert)
         self._aim()

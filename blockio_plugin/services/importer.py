@@ -16,7 +16,7 @@ MAX_BATCH_BLOCKS = 64
 """Blocks in one call, most: small enough that progress is seen several times a second."""
 
 MAX_BATCH_BYTES = 1024 * 1024
-"""Bytes in one call, most, unless one block is larger: events much larger than that slow the bus."""
+"""Bytes in one call, most, unless one block is larger: much larger events slow the bus."""
 
 BATCHES_AHEAD = 2
 """Calls under way at once: while one is imported the next one is there already."""

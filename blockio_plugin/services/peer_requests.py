@@ -10,7 +10,7 @@ from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import PeerID, WireAPI
 
 FIRST_REQUEST_ID = 2 ** 63
-"""The identifiers of these requests start here, those of the planner at 1; both stay below 2**64."""
+"""The identifiers of these requests start here, the planner's at 1; both stay below 2**64."""
 
 ANSWER_TIMEOUT = 8.0
 """Seconds that a peer has to answer: twice what one has that was never measured."""

@@ -33,4 +33,3 @@ async def test_what_was_imported_survives_kills(mined: Any, directory: Path) -> 
                 link.rate = None
                 head = await probe.wait_for(mined.recipe.blocks, SYNC_TIMEOUT)
                 assert head.hash == mined.head_hash
-
