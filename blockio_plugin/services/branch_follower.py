@@ -25,6 +25,7 @@ from blockio_plugin.services.chain_thread import ChainThread
 from blockio_plugin.services.collector import AvailabilityCollector
 from blockio_plugin.services.importer import Importer
 from blockio_plugin.services.peer_requests import PeerAnswer, PeerRequests
+from blockio_plugin.services.waiting import wait_at_most
 
 POLL_INTERVAL = 0.1
 """Seconds between two looks at whether there is something to do, most."""
@@ -90,10 +91,7 @@ class BranchFollower(Service):
         while self.manager.is_running:
             self._woken.clear()
             if not await self._act():
-                try:
-                    await asyncio.wait_for(self._woken.wait(), POLL_INTERVAL)
-                except asyncio.TimeoutError:
-                    pass
+                await wait_at_most(POLL_INTERVAL, self._woken.wait())
 
     async def _act(self) -> bool:
         """Do one thing, if there is one to do."""

@@ -44,9 +44,8 @@ class PeerRequests:
         self._waiting[request.request_id] = _Waiting(peer, request, answer)
         self._wire.send_request(peer, request)
         try:
-            return await asyncio.wait_for(answer, ANSWER_TIMEOUT)
-        except asyncio.TimeoutError:
-            return None
+            done, _ = await asyncio.wait({answer}, timeout=ANSWER_TIMEOUT)
+            return answer.result() if done else None
         finally:
             del self._waiting[request.request_id]
 
