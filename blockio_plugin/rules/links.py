@@ -25,6 +25,10 @@ from blockio_plugin.rules.views import ViewRange
 MAX_FOREIGN = 8
 """Blocks in a row that are taken for another branch's when their neighbours link past them."""
 
+TAIL_TIME = 5.0
+"""Seconds for which those who called the end empty are not asked for it, while others are. They
+were not found wrong, and another fetch may want the same views later."""
+
 
 class Links:
     """Settles gaps over one ledger and its cache."""
@@ -236,18 +240,20 @@ class Links:
         if not claimants:
             return False
         table = self._peers.availability
-        for peer in claimants:
-            if peer in self._peers and table.may_ask(peer, tail.start, now):
-                table.exclude(peer, tail, inf)
         reach = [
             covering.stop
             for peer, covering in ((peer, table.covering(peer, start)) for peer in self._peers)
             if covering and peer not in claimants and table.may_ask(peer, start, now)
         ]
-        if reach:
-            # Those who called it empty are not asked again, so nobody would be left further up.
-            self._ledger.reopen(ViewRange(start, min(tail.stop, max(reach))))
-        return bool(reach)
+        if not reach:
+            return False
+        # Those who called it empty are not asked now, so nobody would be left further up.
+        tail = ViewRange(start, min(tail.stop, max(reach)))
+        for peer in claimants:
+            if peer in self._peers and table.may_ask(peer, start, now):
+                table.exclude(peer, tail, now + TAIL_TIME)
+        self._ledger.reopen(tail)
+        return True
 
     def advance(self, front: int, front_hash: bytes) -> None:
         """Everything below ``front`` is imported."""

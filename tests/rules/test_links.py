@@ -5,7 +5,7 @@ from typing import List
 from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.ledger import Ledger
-from blockio_plugin.rules.links import Links
+from blockio_plugin.rules.links import TAIL_TIME, Links
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.views import ViewRange
 
@@ -113,6 +113,7 @@ def test_the_tail_is_asked_of_those_who_did_not_call_it_empty() -> None:
     assert scene.links.recheck_tail(1.0)
     assert scene.ledger.wanted.count(31, 100) == 59
     assert not scene.peers.availability.may_ask("a", 95, 1.0)
+    assert scene.peers.availability.may_ask("a", 95, 1.0 + TAIL_TIME)
     for name in "bc":
         scene.answer(name, 41, 100, *range(41, 100))
         scene.links.recheck_tail(1.0)
