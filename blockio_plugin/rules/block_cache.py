@@ -89,13 +89,17 @@ class BlockCache:
         tip_hash, tip_view = self._tip_hash, self._tip_view
         while len(ready) < max_blocks:
             block = children.get(tip_hash)
-            if block is None or block.view <= tip_view:
+            if block is None:
                 break
-            size += len(block.rlp)
+            # Unpacking takes half the time of looking fields up, and each block comes by here.
+            view, _, block_hash, _, rlp = block
+            if view <= tip_view:
+                break
+            size += len(rlp)
             if ready and size > max_bytes:
                 break
             ready.append(block)
-            tip_hash, tip_view = block.hash, block.view
+            tip_hash, tip_view = block_hash, view
         self._tip_hash, self._tip_view = tip_hash, tip_view
         self._handed_out.extend(ready)
         return tuple(ready)
@@ -117,20 +121,23 @@ class BlockCache:
 
     def confirm(self, view: int) -> Optional[Block]:
         """Drop what was handed out up to ``view``; the last such block, or None."""
-        last = None
         handed_out, blocks, children = self._handed_out, self._blocks, self._children
         suppliers, size = self._suppliers, 0
+        confirmed: List[Block] = []
         while handed_out and handed_out[0].view <= view:
-            last = handed_out.popleft()
-            del blocks[last.view]
-            del suppliers[last.view]
-            del children[last.parent_hash]
-            size += len(last.rlp)
+            confirmed.append(handed_out.popleft())
+        if not confirmed:
+            return None
+        for block_view, _, _, parent_hash, rlp in confirmed:
+            del blocks[block_view]
+            del suppliers[block_view]
+            del children[parent_hash]
+            size += len(rlp)
         self.bytes -= size
-        if last is not None:
-            self.held.remove(self.held.base, last.view + 1)
-            if len(blocks) != len(self.held):
-                self._drop_passed(last.view)
+        last = confirmed[-1]
+        self.held.remove(self.held.base, last.view + 1)
+        if len(blocks) != len(self.held):
+            self._drop_passed(last.view)
         return last
 
     def _drop_passed(self, view: int) -> None:

@@ -331,11 +331,8 @@ class Fetch:
         if self.ledger.front < self.ledger.target:
             times.append(max(self._looked_at + STALL_TIME, now + IDLE_TIME))
             if self.ledger.wanted:
-                times.extend(
-                    score.paused_until
-                    for score in self.peers.scores.values()
-                    if score.paused_until > now
-                )
+                scores = self.peers.scores.values()
+                times.extend([s.paused_until for s in scores if s.paused_until > now])
         return min(times) if times else None
 
     # Handing out

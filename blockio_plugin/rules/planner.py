@@ -33,7 +33,7 @@ from blockio_plugin.rules.scoring import FIRST_REQUESTS, REQUEST_TIME, Score
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
 
-REQUEST_SPACING = 0.0033
+REQUEST_SPACING = 0.0036
 """Seconds between two requests, to whomever, in the long run: with many peers each request is made
 larger, since each costs us about 0.15 ms of CPU."""
 
