@@ -1,5 +1,6 @@
 """A picture of a run: who delivered which views when, and each peer's score over time."""
 from pathlib import Path
+from statistics import median
 from typing import Dict, List, Tuple
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -7,14 +8,22 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
+from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.simulator.result import Result, Trace
-from blockio_plugin.simulator.scenario import Scenario
+from blockio_plugin.simulator.scenario import PeerModel, Scenario
 
 SIZE = (11.0, 8.0)
 """Inches."""
 
+LEAST_FACTOR = 2.1
+"""The scale of scores reaches at least so far above and below their median: smaller changes are
+noise, and look it."""
+
 MAX_NAMED = 16
 """Peers named in the legend, most: more would hide the picture."""
+
+MAX_HELD = 2
+"""Ranges that a peer holds which the legend lists, most."""
 
 COLOURS = tuple(f"C{number}" for number in range(10))
 """Colours of the peers, in turn."""
@@ -36,9 +45,9 @@ def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
             used.setdefault(delivery.peer, []).append(line)
         else:
             wasted.append(line)
-    named = [model.name for model in scenario.peers][:MAX_NAMED]
+    labels = {model.name: _describe(scenario, model) for model in scenario.peers[:MAX_NAMED]}
     for peer, colour in colours.items():
-        label = f"peer {peer}" if peer in named else None
+        label = labels.get(peer)
         lines = used.get(peer, [])
         views.add_collection(LineCollection(lines, colors=colour, linewidths=1.5, label=label))
     if wasted:
@@ -49,16 +58,30 @@ def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
     views.axvline(result.seconds, color="black", linestyle="--", label="finished")
     views.set_xlim(0, result.seconds * 1.02)
     views.set_ylim(0, scenario.views)
-    views.set_ylabel("views, from request to answer")
-    views.set_title(f"{scenario.name}: {result.seconds:.2f} s, {result.ratio:.3f} x the bound")
+    views.set_ylabel("views")
+    views.set_title(
+        f"{scenario.name}: {result.seconds:.2f} s, {result.ratio:.3f} times the lower bound\n"
+        "A stroke is a request: from its first view, when asked, to its last, when answered",
+        fontsize="medium",
+    )
     views.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize="small")
     for model in scenario.peers:
         samples = [sample for sample in trace.scores if sample.peer == model.name]
         times = [sample.time for sample in samples]
         scores.plot(times, [1000 * sample.score for sample in samples], color=colours[model.name])
+    typical = 1000 * median([sample.score for sample in trace.scores] or [1.0])
     scores.set_yscale("log")
+    low, high = scores.get_ylim()
+    scores.set_ylim(min(low, typical / LEAST_FACTOR), max(high, typical * LEAST_FACTOR))
     scores.yaxis.set_major_formatter(ScalarFormatter())
     scores.yaxis.set_minor_formatter(ScalarFormatter())
     scores.set_ylabel("score, ms per block (lower is better)")
     scores.set_xlabel("virtual time, s")
     figure.savefig(path)
+
+
+def _describe(scenario: Scenario, model: PeerModel) -> str:
+    if model.holds == (ViewRange(0, scenario.views),):
+        return f"peer {model.name}"
+    held = ", ".join(map(str, model.holds[:MAX_HELD]))
+    return f"peer {model.name}: holds {held}" + (" ..." if len(model.holds) > MAX_HELD else "")
