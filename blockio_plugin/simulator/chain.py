@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Tuple
 
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
-from blockio_plugin.rules.views import ViewRange, range_at
+from blockio_plugin.rules.views import range_at
 from blockio_plugin.simulator.scenario import PeerModel, Scenario
 
 GENESIS_HASH = b"genesis"
@@ -87,14 +87,3 @@ class Library:
         return Answer(
             BlocksByView(request.request_id, start, stop - start, next_view, raw), blocks
         )
-
-
-def supplied_views(model: PeerModel, window: ViewRange) -> Tuple[ViewRange, ...]:
-    """The parts of ``window`` that the peer truly holds and would give."""
-    if model.lies or model.forges:
-        return ()
-    return tuple(
-        ViewRange(max(start, window.start), min(stop, window.stop))
-        for start, stop in model.holds
-        if start < window.stop and window.start < stop
-    )

@@ -18,7 +18,6 @@ class ShapedLink:
     def __init__(self, target_port: int, rate: Optional[float]) -> None:
         self.rate = rate
         self.port = 0
-        self.bytes_passed = 0
         self._target_port = target_port
         self._free_at = 0.0
 
@@ -61,7 +60,6 @@ class ShapedLink:
 
     async def _pass(self, size: int) -> None:
         """Wait until the link has carried ``size`` bytes."""
-        self.bytes_passed += size
         while self.rate == 0:
             await asyncio.sleep(0.1)
         if self.rate is not None:
