@@ -21,11 +21,12 @@ class BlockCache:
     def __init__(self, front_view: int, front_hash: bytes) -> None:
         self._blocks: Dict[int, Block] = {}
         self._children: Dict[bytes, Block] = {}
+        self._siblings: Dict[bytes, List[Block]] = {}
         self._suppliers: Dict[int, PeerID] = {}
         self._rejected: Dict[bytes, None] = {}
         self._handed_out: Deque[Block] = deque()
         self._tip_hash = front_hash
-        self._tip_view = front_view - 1
+        self._tip_view = self._passed = front_view - 1
         self.held = ViewSet(front_view)
         """The views with a block."""
         self.bytes = 0
@@ -67,8 +68,9 @@ class BlockCache:
         self._suppliers.update(dict.fromkeys(views, peer))
         children = self._children
         for block in blocks:
-            # Of two that name one parent the first is kept; import tells which is right.
-            children.setdefault(block.parent_hash, block)
+            # Of two that name one parent the first goes first; import tells which is right.
+            if children.setdefault(block.parent_hash, block) is not block:
+                self._siblings.setdefault(block.parent_hash, []).append(block)
         self.bytes += sum([len(block.rlp) for block in blocks])
         self.held.add_views(views)
 
@@ -76,11 +78,23 @@ class BlockCache:
         """Take the block at ``view`` out."""
         block = self._blocks.pop(view)
         del self._suppliers[view]
-        if self._children.get(block.parent_hash) is block:
-            del self._children[block.parent_hash]
+        self._unlink(block)
         self.bytes -= len(block.rlp)
         self.held.remove(view, view + 1)
         return block
+
+    def _unlink(self, block: Block) -> None:
+        """Take ``block`` from its parent; another one that names that parent takes its place."""
+        parent = block.parent_hash
+        siblings = self._siblings.get(parent, [])
+        if self._children.get(parent) is not block:
+            siblings.remove(block)
+        elif siblings:
+            self._children[parent] = siblings.pop(0)
+        else:
+            del self._children[parent]
+        if not siblings:
+            self._siblings.pop(parent, None)
 
     def take_ready(self, max_blocks: int, max_bytes: int) -> Tuple[Block, ...]:
         """Blocks that link in order from the front and were not handed out yet; at least one."""
@@ -128,13 +142,18 @@ class BlockCache:
             confirmed.append(handed_out.popleft())
         if not confirmed:
             return None
-        for block_view, _, _, parent_hash, rlp in confirmed:
+        for block in confirmed:
+            block_view, _, _, parent_hash, rlp = block
             del blocks[block_view]
             del suppliers[block_view]
-            del children[parent_hash]
+            if self._siblings:
+                self._unlink(block)
+            else:
+                del children[parent_hash]
             size += len(rlp)
         self.bytes -= size
         last = confirmed[-1]
+        self._passed = last.view
         self.held.remove(self.held.base, last.view + 1)
         if len(blocks) != len(self.held):
             self._drop_passed(last.view)
@@ -160,13 +179,7 @@ class BlockCache:
         while self._handed_out and self._handed_out[-1].view >= block.view:
             taken = self._handed_out.pop()
         self._tip_hash = taken.parent_hash
-        self._tip_view = taken.view - 1
-
-    def adopt_sibling(self, parent_hash: bytes) -> None:
-        """After a child of this parent was removed: let another cached one take its place."""
-        for block in self._blocks.values():
-            if block.parent_hash == parent_hash:
-                self._children.setdefault(parent_hash, block)
+        self._tip_view = self._handed_out[-1].view if self._handed_out else self._passed
 
     def find_handed_out(self, block_hash: bytes) -> Optional[Block]:
         """The block with this hash among those handed out."""
@@ -191,3 +204,4 @@ class BlockCache:
             self.remove(view)
         self.held.rebase(front_view)
         self._tip_hash, self._tip_view = front_hash, front_view - 1
+        self._passed = self._tip_view

@@ -220,7 +220,6 @@ class Links:
             if foreign > above:
                 self._cache.remove(foreign)
                 self._ledger.reopen(ViewRange(foreign, foreign + 1))
-        self._cache.adopt_sibling(self._cache.tip[1])
         for claim in self.claims.over(ViewRange(above + 1, self._ledger.horizon)):
             if claim.peer == peer:
                 self._reopen(claim.views)

@@ -26,7 +26,6 @@ def refuse(
     cache.take_back(block)
     for dropped in following:
         cache.remove(dropped.view)
-    cache.adopt_sibling(block.parent_hash)
     refused = ViewRange(block.view, following[-1].view + 1)
     ledger.reopen(refused)
     for held in cache.held.runs(*refused):

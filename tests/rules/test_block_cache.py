@@ -92,12 +92,39 @@ def test_blocks_of_another_branch_are_passed_by_and_dropped() -> None:
     assert len(cache) == 0 and cache.bytes == 0 and not cache.held
 
 
-def test_a_sibling_takes_the_place_of_a_block_that_was_removed() -> None:
+def test_siblings_take_the_place_of_a_block_that_was_removed() -> None:
     cache = BlockCache(1, b"front")
-    cache.add([make(1, b"front"), make(2, b"front", b"sibling")], "a")
+    siblings = [make(view, b"front", b"sibling%d" % view) for view in (2, 3, 4)]
+    cache.add([make(1, b"front"), *siblings], "a")
     cache.remove(1)
-    cache.adopt_sibling(b"front")
-    assert [block.hash for block in cache.take_ready(10, 1000)] == [b"sibling"]
+    cache.remove(3)
+    assert cache.take_ready(10, 1000) == (siblings[0],)
+    cache.take_back(siblings[0])
+    cache.remove(2)
+    assert cache.take_ready(10, 1000) == (siblings[2],)
+    cache.take_back(siblings[2])
+    cache.remove(4)
+    assert not cache.has_ready
+    cache.add([siblings[1]], "b")
+    assert cache.take_ready(10, 1000) == (siblings[1],)
+
+
+def test_a_sibling_of_what_was_passed_is_found_when_the_other_branch_is_followed() -> None:
+    cache = BlockCache(1, b"front")
+    fork = [make(1, b"front"), make(2, b"1"), make(4, b"1", b"other"), make(5, b"other")]
+    cache.add(fork, "a")
+    cache.take_ready(10, 1000)
+    cache.confirm(2)
+    cache.restart(2, b"1")
+    assert [block.view for block in cache.take_ready(10, 1000)] == [4, 5]
+
+
+def test_a_block_below_its_parent_does_not_keep_the_place_of_its_child() -> None:
+    cache = BlockCache(1, b"front")
+    cache.add([make(1, b"2", b"foreign"), make(2, b"front"), make(3, b"2")], "a")
+    assert [block.view for block in cache.take_ready(10, 1000)] == [2]
+    cache.confirm(2)
+    assert [block.view for block in cache.take_ready(10, 1000)] == [3]
 
 
 def test_refused_hashes_are_remembered_within_a_bound() -> None:

@@ -94,6 +94,29 @@ def test_a_block_of_another_branch_between_two_that_link_is_dropped() -> None:
     assert scene.ledger.is_answered(1, 41)
 
 
+def test_a_block_of_another_branch_that_came_first_gives_its_place_up() -> None:
+    scene = Scene()
+    # It has the parent that the block at 20 has, and lies above that one.
+    foreign = Block(25, 25, b"foreign", b"10", b"rlp")
+    scene.cache.add([foreign], "b")
+    scene.ledger.answer(ViewRange(25, 26))
+    scene.answer("a", 26, 41)
+    scene.answer("a", 11, 25)
+    assert 25 not in scene.cache
+    scene.answer("a", 1, 11)
+    assert scene.cache.take_ready(10, 100) == tuple(scene.chain[:4])
+
+
+def test_what_a_disowned_peer_sent_gives_its_place_up() -> None:
+    scene = Scene()
+    foreign = Block(15, 15, b"foreign", b"10", b"rlp")
+    scene.cache.add([foreign], "b")
+    scene.answer("a", 16, 31)
+    scene.links.disown("b", 5)
+    scene.answer("a", 1, 16)
+    assert scene.cache.take_ready(10, 100) == tuple(scene.chain[:3])
+
+
 def test_doubt_at_the_front_ends_when_all_agree() -> None:
     scene = Scene()
     scene.links.front_hash = b"another front"
