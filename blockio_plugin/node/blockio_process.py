@@ -2,7 +2,7 @@
 import logging
 import random
 import time
-from typing import Sequence
+from typing import Optional, Sequence
 
 from async_service import Service, background_asyncio_service
 from lahja import EndpointAPI
@@ -25,8 +25,9 @@ from blockio_plugin.rules.fetch_group import FetchGroup
 from blockio_plugin.rules.messages import Availability
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.schemes import SchemeSpec, ViewScheme
-from blockio_plugin.services.abc import ChainHead, ImporterAPI, InboxAPI, WireAPI
+from blockio_plugin.services.abc import ChainHead, GapFillerAPI, ImporterAPI, InboxAPI, WireAPI
 from blockio_plugin.services.advertiser import Advertiser
+from blockio_plugin.services.backfiller import Backfiller
 from blockio_plugin.services.branch_follower import BranchFollower
 from blockio_plugin.services.chain_thread import ChainThread
 from blockio_plugin.services.chain_watcher import ChainWatcher
@@ -49,6 +50,7 @@ class BlockIO(Service):
     :param wire: what goes to them
     :param importer: verifies and stores blocks
     :param drives: whether we drive the chain; otherwise we advertise and serve
+    :param filler: stores blocks in gaps below the head; None: they are left as they are
     :param watches: end by an exception when something that block I/O depends on is gone
     """
 
@@ -63,6 +65,7 @@ class BlockIO(Service):
         chain: ChainThread,
         scheme: ViewScheme,
         drives: bool,
+        filler: Optional[GapFillerAPI] = None,
         watches: Sequence[Service] = (),
     ) -> None:
         self._event_bus = event_bus
@@ -72,6 +75,7 @@ class BlockIO(Service):
         self._chain = chain
         self._scheme = scheme
         self._drives = drives
+        self._filler = filler
         self._watches = watches
 
     async def run(self) -> None:
@@ -129,6 +133,10 @@ class BlockIO(Service):
             if importer.notice_head(head):
                 follower.restart()
 
+        def is_synced() -> bool:
+            at_head = 0 < collector.target <= importer.head.view + 1
+            return at_head and importer.is_idle(0.0)
+
         follower = BranchFollower(
             fetch,
             branches,
@@ -179,6 +187,12 @@ class BlockIO(Service):
         ]
         if self._drives:
             services += [importer, reporter, follower]
+        if self._filler is not None:
+            services.append(
+                Backfiller(
+                    peers, requests, self._chain, self._filler, is_synced, watcher.nudge, clock
+                )
+            )
         services += self._watches
         # Trinity's own syncers tell of what they import near the head.
         self._event_bus.subscribe(NewBlockImported, lambda _: watcher.nudge())
@@ -188,7 +202,11 @@ class BlockIO(Service):
 
 
 async def run_blockio(
-    event_bus: EndpointAPI, trinity_config: TrinityConfig, spec: SchemeSpec, drives: bool
+    event_bus: EndpointAPI,
+    trinity_config: TrinityConfig,
+    spec: SchemeSpec,
+    drives: bool,
+    backfills: bool,
 ) -> None:
     """Run block I/O until the node ends."""
     db = DBClient.connect(trinity_config.database_ipc_path)
@@ -197,14 +215,16 @@ async def run_blockio(
         genesis = chain_config.full_chain_class(db).get_canonical_block_header_by_number(0)
         scheme = spec.bind(genesis)
         chain = ChainThread(ChainReader(db, scheme))
+        importer = ProxyImporter(event_bus)
         block_io = BlockIO(
             event_bus,
             BusInbox(event_bus),
             ProxyBlockIOAPI(event_bus),
-            ProxyImporter(event_bus),
+            importer,
             chain,
             scheme,
             drives,
+            importer if backfills else None,
             [EndpointWatch(trinity_config.ipc_dir / f"{IMPORT_ENDPOINT}.ipc")] if drives else [],
         )
         async with background_asyncio_service(block_io) as manager:

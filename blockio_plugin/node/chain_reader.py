@@ -18,6 +18,7 @@ from blockio_plugin.node.stored_blocks import (
     fetch_chain_head,
     known_runs,
 )
+from blockio_plugin.rules.backfill import Gap
 from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import (
     MAX_ANSWER_BLOCKS,
@@ -94,6 +95,25 @@ class ChainReader(ChainReaderAPI):
 
     def holds_state(self, number: int) -> bool:
         return self._stored.holds_state(number)
+
+    def fetch_gap(self) -> Optional[Gap]:
+        chaindb = self._stored.chaindb
+        runs = known_runs(chaindb.get_chain_gaps(), chaindb.get_canonical_head().block_number)
+        if len(runs) < 2:
+            return None
+        below, above = runs[-2:]
+        try:
+            child = self._stored.fetch_canonical_header(above.first)
+            parent = self._stored.fetch_canonical_header(below.last)
+        except NotStored:
+            return None
+        return Gap(
+            first=below.last + 1,
+            last=above.first - 1,
+            last_hash=child.parent_hash,
+            floor=self._scheme.view_of(parent) + 1,
+            ceiling=self._scheme.view_of(child),
+        )
 
     def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
         runs = self._fetch_runs()

@@ -13,6 +13,7 @@ from blockio_plugin.rules.schemes import InvalidScheme, NumberScheme, SchemeSpec
 
 ENABLE_FLAG = "--enable-blockio"
 SCHEME_FLAG = "--blockio-view-scheme"
+BACKFILL_FLAG = "--blockio-backfill"
 
 SYNC_NONE = "none"
 """Trinity's name for running no syncer of its own."""
@@ -46,6 +47,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             "scheme that an installed package brings. All nodes of a network must use the same"
         ),
     )
+    group.add_argument(
+        BACKFILL_FLAG,
+        action="store_true",
+        help=(
+            "Once at the head, fetch the blocks that are missing below it, as after a start from "
+            "a checkpoint. They are checked by their hashes and not executed"
+        ),
+    )
 
 
 def get_scheme_spec(args: argparse.Namespace) -> SchemeSpec:
@@ -63,7 +72,8 @@ def describe_role(args: argparse.Namespace) -> str:
     """What block I/O does in this node, in one line for the log."""
     scheme = get_scheme_spec(args).name
     if drives_chain(args):
-        return f"Block I/O drives the chain (--sync-mode none), view scheme {scheme}"
+        backfill = ", fills gaps" if args.blockio_backfill else ""
+        return f"Block I/O drives the chain (--sync-mode none), view scheme {scheme}{backfill}"
     return (
         f"Block I/O assists --sync-mode {args.sync_mode}: advertises and serves, "
         f"view scheme {scheme}"
@@ -102,6 +112,8 @@ def validate_flags(args: argparse.Namespace) -> None:
             raise ValidationError(
                 f"{SCHEME_FLAG} {args.blockio_view_scheme} has no effect without {ENABLE_FLAG}"
             )
+        if args.blockio_backfill:
+            raise ValidationError(f"{BACKFILL_FLAG} has no effect without {ENABLE_FLAG}")
         return
     try:
         get_scheme_spec(args)
@@ -111,6 +123,11 @@ def validate_flags(args: argparse.Namespace) -> None:
         raise ValidationError(
             f"{ENABLE_FLAG} does not work with --sync-mode {SYNC_LIGHT}: "
             "a light node holds no blocks"
+        )
+    if args.blockio_backfill and not drives_chain(args):
+        raise ValidationError(
+            f"{BACKFILL_FLAG} does not work with --sync-mode {args.sync_mode}: it needs "
+            f"--sync-mode {SYNC_NONE}, since Trinity's own syncers fill gaps themselves"
         )
     if args.genesis is not None and args.network_id in PRECONFIGURED_NETWORKS:
         raise ValidationError(

@@ -56,6 +56,7 @@ class BlockIOComponent(AsyncioIsolatedComponent):
             self._boot_info.trinity_config,
             cli.get_scheme_spec(self._boot_info.args),
             cli.drives_chain(self._boot_info.args),
+            self._boot_info.args.blockio_backfill,
         )
 
 

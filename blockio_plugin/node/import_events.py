@@ -4,7 +4,7 @@ from typing import Tuple, Type
 
 from lahja import BaseEvent, BaseRequestResponseEvent, BroadcastConfig
 
-from blockio_plugin.services.abc import ImportResult
+from blockio_plugin.services.abc import BackfillResult, ImportResult
 
 IMPORT_ENDPOINT = "blockio-import"
 """The name of the importing process's endpoint on the event bus."""
@@ -29,3 +29,21 @@ class ImportBlocksRequest(BaseRequestResponseEvent[ImportBlocksResponse]):
     @staticmethod
     def expected_response_type() -> Type[ImportBlocksResponse]:
         return ImportBlocksResponse
+
+
+@dataclass
+class BackfillBlocksResponse(BaseEvent):
+    """How far the backfill came."""
+
+    result: BackfillResult
+
+
+@dataclass
+class BackfillBlocksRequest(BaseRequestResponseEvent[BackfillBlocksResponse]):
+    """Store these blocks (RLP), descending; see :meth:`ImporterAPI.backfill_blocks`."""
+
+    blocks: Tuple[bytes, ...]
+
+    @staticmethod
+    def expected_response_type() -> Type[BackfillBlocksResponse]:
+        return BackfillBlocksResponse

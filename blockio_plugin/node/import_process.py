@@ -2,6 +2,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 import logging
+from typing import Callable, Tuple, TypeVar
 
 from async_service import Service, background_asyncio_service
 from lahja import EndpointAPI
@@ -13,35 +14,50 @@ from trinity.sync.common.events import NewBlockImported
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.block_importer import BlockImporter
 from blockio_plugin.node.endpoint_watch import EndpointWatch
-from blockio_plugin.node.import_events import ImportBlocksRequest, ImportBlocksResponse
+from blockio_plugin.node.gap_filler import GapFiller
+from blockio_plugin.node.import_events import (
+    BackfillBlocksRequest,
+    BackfillBlocksResponse,
+    ImportBlocksRequest,
+    ImportBlocksResponse,
+)
 from blockio_plugin.rules.schemes import SchemeSpec
+
+Stored = TypeVar("Stored")
+"""What came of storing blocks."""
 
 
 class ImportServer(Service):
-    """Imports what it is sent, one call after another, in a thread, so that the bus goes on."""
+    """
+    Imports what it is sent, one call after another, in a thread, so that the bus goes on.
+
+    :param watch: ends by an exception when the process that feeds us is gone
+    """
 
     logger = logging.getLogger("blockio_plugin.node.ImportServer")
 
     def __init__(
-        self, event_bus: EndpointAPI, importer: BlockImporter, watch: EndpointWatch
+        self,
+        event_bus: EndpointAPI,
+        importer: BlockImporter,
+        filler: GapFiller,
+        watch: EndpointWatch,
     ) -> None:
-        self._watch = watch
         self._event_bus = event_bus
         self._importer = importer
+        self._filler = filler
+        self._watch = watch
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blockio-import")
 
     async def run(self) -> None:
         self.manager.run_daemon_child_service(self._watch)
-        loop = asyncio.get_event_loop()
+        self.manager.run_daemon_task(self._serve_imports)
+        self.manager.run_daemon_task(self._serve_backfills)
+        await self.manager.wait_finished()
+
+    async def _serve_imports(self) -> None:
         async for request in self._event_bus.stream(ImportBlocksRequest):
-            try:
-                imported = await loop.run_in_executor(
-                    self._executor, self._importer.import_blocks, request.blocks
-                )
-            except Exception as err:
-                # Trinity ends the node when a component ends; this says why.
-                self.logger.error("Cannot import, so the node stops: %s", err)
-                raise
+            imported = await self._work(self._importer.import_blocks, request.blocks)
             await self._event_bus.broadcast(
                 ImportBlocksResponse(imported.result), request.broadcast_config()
             )
@@ -49,6 +65,23 @@ class ImportServer(Service):
                 await self._event_bus.broadcast(
                     NewBlockImported(imported.new_head), FIRE_AND_FORGET_BROADCASTING
                 )
+
+    async def _serve_backfills(self) -> None:
+        async for request in self._event_bus.stream(BackfillBlocksRequest):
+            result = await self._work(self._filler.fill, request.blocks)
+            await self._event_bus.broadcast(
+                BackfillBlocksResponse(result), request.broadcast_config()
+            )
+
+    async def _work(
+        self, store: Callable[[Tuple[bytes, ...]], Stored], blocks: Tuple[bytes, ...]
+    ) -> Stored:
+        try:
+            return await asyncio.get_event_loop().run_in_executor(self._executor, store, blocks)
+        except Exception as err:
+            # Trinity ends the node when a component ends; this says why.
+            self.logger.error("Cannot import, so the node stops: %s", err)
+            raise
 
 
 async def run_import(
@@ -61,8 +94,9 @@ async def run_import(
         chain_class = chain_config.full_chain_class
         scheme = spec.bind(chain_class(db).get_canonical_block_header_by_number(0))
         importer = BlockImporter(db, chain_class, scheme)
+        filler = GapFiller(db, chain_class(db), scheme)
         watch = EndpointWatch(trinity_config.ipc_dir / f"{BLOCKIO_ENDPOINT}.ipc")
         async with background_asyncio_service(
-            ImportServer(event_bus, importer, watch)
+            ImportServer(event_bus, importer, filler, watch)
         ) as manager:
             await manager.wait_finished()

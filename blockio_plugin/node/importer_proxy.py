@@ -6,12 +6,13 @@ from lahja import EndpointAPI
 from blockio_plugin.node.import_events import (
     IMPORT_ENDPOINT,
     TO_IMPORT_BROADCAST_CONFIG,
+    BackfillBlocksRequest,
     ImportBlocksRequest,
 )
-from blockio_plugin.services.abc import ImporterAPI, ImportResult
+from blockio_plugin.services.abc import BackfillResult, GapFillerAPI, ImporterAPI, ImportResult
 
 
-class ProxyImporter(ImporterAPI):
+class ProxyImporter(ImporterAPI, GapFillerAPI):
     """Hands blocks over. Where the other process dies, Trinity ends the node and us with it."""
 
     def __init__(self, event_bus: EndpointAPI) -> None:
@@ -23,5 +24,14 @@ class ProxyImporter(ImporterAPI):
         )
         response = await self._event_bus.request(
             ImportBlocksRequest(blocks, announce), TO_IMPORT_BROADCAST_CONFIG
+        )
+        return response.result
+
+    async def backfill_blocks(self, blocks: Tuple[bytes, ...]) -> BackfillResult:
+        await self._event_bus.wait_until_endpoint_subscribed_to(
+            IMPORT_ENDPOINT, BackfillBlocksRequest
+        )
+        response = await self._event_bus.request(
+            BackfillBlocksRequest(blocks), TO_IMPORT_BROADCAST_CONFIG
         )
         return response.result

@@ -2,6 +2,7 @@
 from abc import ABC, abstractmethod
 from typing import AsyncIterator, Hashable, NamedTuple, Optional, Tuple, Union
 
+from blockio_plugin.rules.backfill import Gap
 from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.views import ViewRange, ViewRanges
@@ -45,6 +46,10 @@ class ChainReaderAPI(ABC):
         """Whether a child of the canonical block ``number`` can be executed."""
 
     @abstractmethod
+    def fetch_gap(self) -> Optional[Gap]:
+        """The highest gap below the head; None where there is none, or the chain changes now."""
+
+    @abstractmethod
     def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
         """Answer a request from the canonical chain, within the bounds of the wire protocol."""
 
@@ -74,6 +79,24 @@ class ImporterAPI(ABC):
 
         :param announce: whether to tell the node of the last one, so that it tells its peers. Meant
             for blocks at the head: nobody wants to hear of each block of an initial sync.
+        """
+
+
+class BackfillResult(NamedTuple):
+    """How many blocks went in below others, and what stopped that for good: None where nothing."""
+
+    filled: int
+    refusal: Optional[str]
+
+
+class GapFillerAPI(ABC):
+    """Stores blocks below the head, in the process that imports."""
+
+    @abstractmethod
+    async def backfill_blocks(self, blocks: Tuple[bytes, ...]) -> BackfillResult:
+        """
+        Store blocks (RLP) without executing them, descending, the first being the parent of the
+        block above the highest gap. Where the chain was reorganised meanwhile none may go in.
         """
 
 

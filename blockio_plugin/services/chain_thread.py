@@ -3,6 +3,7 @@ import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from typing import Optional
 
+from blockio_plugin.rules.backfill import Gap
 from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.services.abc import ChainHead, ChainReaderAPI
@@ -41,6 +42,11 @@ class ChainThread:
         """See :meth:`ChainReaderAPI.holds_state`."""
         loop = asyncio.get_event_loop()
         return await loop.run_in_executor(self._executor, self._reader.holds_state, number)
+
+    async def fetch_gap(self) -> Optional[Gap]:
+        """See :meth:`ChainReaderAPI.fetch_gap`."""
+        loop = asyncio.get_event_loop()
+        return await loop.run_in_executor(self._executor, self._reader.fetch_gap)
 
     async def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
         """See :meth:`ChainReaderAPI.fetch_blocks`."""

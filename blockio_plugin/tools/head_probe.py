@@ -55,6 +55,25 @@ class HeadProbe:
 
         return await asyncio.wait_for(poll(), timeout)
 
+    def fetch_missing(self) -> int:
+        """Blocks missing in gaps below the head. :raise OSError: where the node does not run"""
+        db = DBClient.connect(self._path)
+        with db:
+            gaps, _ = ChainDB(db).get_chain_gaps()
+            return sum(high - low + 1 for low, high in gaps)
+
+    async def wait_for_missing(self, most: int, timeout: float) -> int:
+        """Wait until no more than ``most`` are. :raise asyncio.TimeoutError: if not"""
+
+        async def poll() -> int:
+            while True:
+                missing = self.fetch_missing()
+                if missing <= most:
+                    return missing
+                await asyncio.sleep(POLL_INTERVAL)
+
+        return await asyncio.wait_for(poll(), timeout)
+
     async def time_sync(self, number: int, timeout: float) -> SyncTime:
         """Time the sync to block ``number``, from the moment that the first blocks are there."""
         loop = asyncio.get_event_loop()

@@ -1,6 +1,7 @@
 """A chain that is just a list of blocks in memory, for tests of what reads chains."""
 from typing import Optional, Sequence
 
+from blockio_plugin.rules.backfill import Gap
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.branches import Position
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
@@ -45,6 +46,9 @@ class MemoryChain(ChainReaderAPI):
 
     def holds_state(self, number: int) -> bool:
         return number < len(self.blocks)
+
+    def fetch_gap(self) -> Optional[Gap]:
+        return None
 
     def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
         wanted = [block for block in self.blocks if block.view in request.views]

@@ -12,12 +12,15 @@ from trinity.config import Eth1ChainConfig
 from blockio_plugin.node.block_importer import BlockImporter
 from blockio_plugin.node.blockio_process import BlockIO
 from blockio_plugin.node.chain_reader import ChainReader
+from blockio_plugin.node.gap_filler import GapFiller
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.schemes import ViewScheme
 from blockio_plugin.services.abc import (
     AdvertReceived,
     AnswerReceived,
+    BackfillResult,
     ChainHead,
+    GapFillerAPI,
     ImporterAPI,
     ImportResult,
     InboxAPI,
@@ -34,7 +37,7 @@ POLL_INTERVAL = 0.02
 """Seconds between two looks at a head that is waited for."""
 
 
-class MemoryNode(InboxAPI, WireAPI, ImporterAPI):
+class MemoryNode(InboxAPI, WireAPI, ImporterAPI, GapFillerAPI):
     """
     One node: its database, what it is sent, and whom it is connected to. Peers are known by name.
     """
@@ -53,15 +56,23 @@ class MemoryNode(InboxAPI, WireAPI, ImporterAPI):
         self._inbox: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
         self._executor = ThreadPoolExecutor(max_workers=1)
         self._importer = BlockImporter(db, config.full_chain_class, scheme)
+        self._filler = GapFiller(db, config.full_chain_class(db), scheme)
         self._reader = ChainReader(db, scheme)
         self._scheme = scheme
 
     @contextlib.asynccontextmanager
-    async def run(self) -> AsyncIterator["MemoryNode"]:
+    async def run(self, backfills: bool = False) -> AsyncIterator["MemoryNode"]:
         """Run block I/O of this node as one that drives its chain."""
         async with AsyncioEndpoint(self.name).run() as bus:
             block_io = BlockIO(
-                bus, self, self, self, ChainThread(self._reader), self._scheme, drives=True
+                bus,
+                self,
+                self,
+                self,
+                ChainThread(self._reader),
+                self._scheme,
+                drives=True,
+                filler=self if backfills else None,
             )
             async with background_asyncio_service(block_io):
                 yield self
@@ -107,6 +118,11 @@ class MemoryNode(InboxAPI, WireAPI, ImporterAPI):
             self._executor, self._importer.import_blocks, blocks
         )
         return imported.result
+
+    async def backfill_blocks(self, blocks: Tuple[bytes, ...]) -> BackfillResult:
+        return await asyncio.get_event_loop().run_in_executor(
+            self._executor, self._filler.fill, blocks
+        )
 
     def _deliver(self, peer: PeerID, event: PeerEvent) -> None:
         if peer in self._peers:

@@ -109,3 +109,20 @@ def test_evm_logs_no_line_for_each_block_unless_asked_to(
         assert logger.level == expected
     finally:
         logger.setLevel(before)
+
+
+def test_backfill_goes_with_driving_the_chain() -> None:
+    args = parse("--enable-blockio", "--blockio-backfill")
+    validate_flags(args)
+    assert describe_role(args).endswith("view scheme number, fills gaps")
+
+
+@pytest.mark.parametrize("sync_mode", ["full", "beam"])
+def test_backfill_is_refused_where_another_syncer_drives(sync_mode: str) -> None:
+    with pytest.raises(ValidationError, match=f"--blockio-backfill.*--sync-mode {sync_mode}"):
+        validate_flags(parse("--enable-blockio", "--blockio-backfill", sync_mode=sync_mode))
+
+
+def test_backfill_alone_is_refused() -> None:
+    with pytest.raises(ValidationError, match="--blockio-backfill.*--enable-blockio"):
+        validate_flags(parse("--blockio-backfill"))
