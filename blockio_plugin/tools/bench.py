@@ -5,21 +5,18 @@ import json
 from pathlib import Path
 import sys
 import tempfile
-from typing import Awaitable, Callable, Dict, List, Sequence
+from typing import Dict, List, Sequence
 
 from rich.console import Console
 
 from blockio_plugin.tools import bench_bus, bench_chain, bench_scheduler, bench_sync
-from blockio_plugin.tools.bench_report import Figure, make_table
+from blockio_plugin.tools.bench_report import BenchRun, Figure, Part, make_table
 from blockio_plugin.tools.display import Display
 
-Measure = Callable[[Path, Display], Awaitable[List[Figure]]]
-"""Measures the figures of one part; data goes into the directory."""
-
-NODE_PARTS: Dict[str, Measure] = {
-    "sync": bench_sync.measure,
-    "chain": bench_chain.measure,
-    "bus": bench_bus.measure,
+NODE_PARTS: Dict[str, Part] = {
+    "sync": bench_sync.PART,
+    "chain": bench_chain.PART,
+    "bus": bench_bus.PART,
 }
 """The parts that run processes of their own."""
 
@@ -29,18 +26,31 @@ PARTS = ("scheduler", *NODE_PARTS)
 
 def run_nodes(part: str, arguments: Sequence[str]) -> int:
     """Run a part with real nodes; 0 where all figures are met."""
+    sections = NODE_PARTS[part].sections
     parser = argparse.ArgumentParser(prog=f"bench {part}")
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures there")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=sections,
+        default=sections,
+        metavar="SECTION",
+        help=f"measure these alone, of {', '.join(sections)}",
+    )
     options = parser.parse_args(arguments)
     display = Display(Console())
-    with tempfile.TemporaryDirectory(prefix="blockio-") as directory:
-        figures = asyncio.get_event_loop().run_until_complete(
-            NODE_PARTS[part](Path(directory), display)
-        )
-    display.console.print(make_table(part, figures))
-    if options.json is not None:
-        rows = [figure.as_dict() for figure in figures]
-        options.json.write_text(json.dumps(rows, indent=2) + "\n")
+    figures: List[Figure] = []
+    try:
+        with tempfile.TemporaryDirectory(prefix="blockio-") as directory:
+            measuring = NODE_PARTS[part].measure(
+                BenchRun(Path(directory), display, frozenset(options.only), figures)
+            )
+            asyncio.get_event_loop().run_until_complete(measuring)
+    finally:
+        display.console.print(make_table(part, figures))
+        if options.json is not None:
+            rows = [figure.as_dict() for figure in figures]
+            options.json.write_text(json.dumps(rows, indent=2) + "\n")
     return 0 if all(figure.is_met for figure in figures) else 1
 
 

@@ -1,7 +1,6 @@
 """How fast blocks reach another process over the bus, beside how fast they come off the wire."""
 from pathlib import Path
 import time
-from typing import List
 
 from async_service import background_asyncio_service
 from lahja import AsyncioEndpoint, EndpointAPI
@@ -10,9 +9,8 @@ from blockio_plugin.client import fetch_views
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.blockio_process import BlockIO
 from blockio_plugin.services.chain_thread import ChainThread
-from blockio_plugin.tools.bench_report import Figure
+from blockio_plugin.tools.bench_report import BenchRun, Figure, Part
 from blockio_plugin.tools.bus_process import BusConfig, BusProcess, ModelledPeers, NoImporter
-from blockio_plugin.tools.display import Display
 from blockio_plugin.tools.encoded_chain import SLOT
 from blockio_plugin.tools.memory_chain import MemoryChain
 
@@ -54,12 +52,18 @@ async def measure_bus(config: BusConfig, directory: Path) -> float:
         return await time_fetch(bus)
 
 
-async def measure(directory: Path, display: Display) -> List[Figure]:
+async def measure(run: BenchRun) -> None:
     """The rate over the bus beside that off the wire, as fast as both can."""
     config = BusConfig(blocks=BLOCKS)
     wire = bus = 0.0
     for number in range(1, ROUNDS + 1):
         wire = max(wire, await measure_wire(config))
-        bus = max(bus, await measure_bus(config, directory))
-        display.say(f"round {number} of {ROUNDS}: {bus:.0f} blocks/s, off the wire {wire:.0f}")
-    return [Figure("a fetch of 3,000 blocks over the bus", bus, "blocks/s", wire, WANTED)]
+        bus = max(bus, await measure_bus(config, run.directory))
+        run.display.say(f"round {number} of {ROUNDS}: {bus:.0f} blocks/s, off the wire {wire:.0f}")
+    run.figures.append(
+        Figure("a fetch of 3,000 blocks over the bus", bus, "blocks/s", wire, WANTED)
+    )
+
+
+PART = Part(("fetch",), measure)
+"""This part."""

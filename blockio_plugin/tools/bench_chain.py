@@ -1,35 +1,74 @@
 """The chain side: whole syncs, hindered syncs, serving, following, memory, and kills."""
 import asyncio
-from pathlib import Path
-from typing import List
 
 from blockio_plugin.tools.bench_chain_links import measure_hindered, measure_serving
-from blockio_plugin.tools.bench_chain_node import measure_following, measure_kills, measure_memory
-from blockio_plugin.tools.bench_chain_sync import RECIPE, MeasuredChain, measure_chain, mine_chains
-from blockio_plugin.tools.bench_report import Figure
-from blockio_plugin.tools.bench_sync import find_chain, prepare
+from blockio_plugin.tools.bench_chain_node import (
+    measure_backfill,
+    measure_following,
+    measure_kills,
+    measure_memory,
+)
+from blockio_plugin.tools.bench_chain_sync import (
+    RECIPE,
+    MeasuredChain,
+    measure_chain,
+    mine_empty,
+    mine_transfers,
+)
+from blockio_plugin.tools.bench_report import BenchRun, Part
+from blockio_plugin.tools.bench_sync import SourceChain, find_chain, prepare
 from blockio_plugin.tools.chain_builder import read_recipe
-from blockio_plugin.tools.display import Display
 
 SHORT_BLOCKS = 200
 """Blocks of the chain on whose head a node follows."""
 
+GETH, EMPTY, TRANSFERS = "geth-2020", "empty", "transfers"
+HINDERED, SERVING, MEMORY, KILLS = "hindered", "serving", "memory", "kills"
+FOLLOWING, BACKFILL = "following", "backfill"
 
-async def measure(directory: Path, display: Display) -> List[Figure]:
-    """All figures of this part; data goes into ``directory``."""
+ON_GETH = {
+    HINDERED: measure_hindered,
+    SERVING: measure_serving,
+    MEMORY: measure_memory,
+    KILLS: measure_kills,
+}
+"""What is measured on the chain of go-ethereum, beside the syncs."""
+
+ON_MINED = {FOLLOWING: measure_following, BACKFILL: measure_backfill}
+"""What is measured on a chain that grows meanwhile."""
+
+SECTIONS = (GETH, EMPTY, TRANSFERS, *ON_MINED, HINDERED, SERVING, MEMORY, KILLS)
+
+
+async def _prepare(run: BenchRun) -> SourceChain:
+    run.display.say("importing the chain of go-ethereum for the nodes that serve")
+    return await asyncio.get_event_loop().run_in_executor(
+        None, prepare, find_chain(GETH), run.directory / "geth"
+    )
+
+
+async def measure(run: BenchRun) -> None:
+    """The sections that are asked for."""
     loop = asyncio.get_event_loop()
-    files = find_chain("geth-2020")
-    display.say("preparing the chains")
-    source = await loop.run_in_executor(None, prepare, files, directory / "geth")
-    geth = MeasuredChain("geth-2020", source, files, 3.0)
-    mined = await loop.run_in_executor(None, mine_chains, directory)
-    figures: List[Figure] = []
-    for index, chain in enumerate((geth, *mined)):
-        where = directory / f"nodes-{index}"
-        figures += await measure_chain(chain, where, display, with_slots=chain is geth)
-    figures += await measure_hindered(source, directory / "hindered", display)
-    figures += await measure_serving(source, directory / "serving", display)
+    directory, display = run.directory, run.display
+    if not run.sections.isdisjoint({GETH, *ON_GETH}):
+        source = await _prepare(run)
+    if GETH in run.sections:
+        chain = MeasuredChain(GETH, source, find_chain(GETH), 3.0)
+        run.figures.extend(await measure_chain(chain, directory / GETH, display, with_slots=True))
+    for section, mine in ((EMPTY, mine_empty), (TRANSFERS, mine_transfers)):
+        if section in run.sections:
+            display.say(f"mining the chain of {section}")
+            chain = await loop.run_in_executor(None, mine, directory / f"{section}-chain")
+            run.figures.extend(await measure_chain(chain, directory / section, display, False))
     recipe = read_recipe(RECIPE)._replace(blocks=SHORT_BLOCKS)
-    figures += await measure_following(recipe, directory / "following", display)
-    figures += await measure_memory(source, directory / "memory", display)
-    return figures + await measure_kills(source, directory / "kills", display)
+    for section, measure_mined in ON_MINED.items():
+        if section in run.sections:
+            run.figures.extend(await measure_mined(recipe, directory / section, display))
+    for section, measure_geth in ON_GETH.items():
+        if section in run.sections:
+            run.figures.extend(await measure_geth(source, directory / section, display))
+
+
+PART = Part(SECTIONS, measure)
+"""This part."""

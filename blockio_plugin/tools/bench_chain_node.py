@@ -9,10 +9,14 @@ from typing import List, Optional
 
 from trinity.db.manager import DBClient
 
+from blockio_plugin.node.cli import BACKFILL_FLAG
 from blockio_plugin.tools.bench_report import Figure
 from blockio_plugin.tools.bench_sync import SYNC_TIMEOUT, Bench, SourceChain
 from blockio_plugin.tools.chain_builder import Recipe, build_chain, build_data_dir
+from blockio_plugin.tools.chain_files import read_chain_config
+from blockio_plugin.tools.checkpoint import copy_from_checkpoint
 from blockio_plugin.tools.crash import crash
+from blockio_plugin.tools.data_dir import open_data_dir
 from blockio_plugin.tools.display import Display
 from blockio_plugin.tools.head_probe import HeadProbe
 from blockio_plugin.tools.node_process import NodeConfig, NodeProcess
@@ -42,11 +46,17 @@ MEMORY_LIMIT = 120.0
 
 MEBIBYTE = 1024.0 * 1024.0
 
+BACKFILL_BLOCKS, RECENT_BLOCKS = 12_000, 20
+"""Blocks of the chain whose gap is filled, and how many of them are held above the gap."""
+
+FOLLOWED_BESIDE_BACKFILL = 30
+"""Blocks that are followed meanwhile."""
+
+THIN_RATE = 40_000.0
+"""Bytes/s of a link over which a sync or a backfill lasts: some 100 blocks/s."""
+
 KILLS = 50
 """Nodes killed."""
-
-KILL_RATE = 40_000.0
-"""Bytes/s of the link of the node that is killed, so that a sync lasts."""
 
 KILL_TIME = (0.0, 4.0)
 """Seconds from the first progress after a start to the kill, drawn uniformly."""
@@ -62,28 +72,71 @@ def mine_into(node: NodeProcess, recipe: Recipe, number: int) -> None:
         build_chain(recipe, db, number)
 
 
-async def measure_following(recipe: Recipe, directory: Path, display: Display) -> List[Figure]:
-    """From a block in one node's database to the block in that of its peer."""
+async def _follow(
+    miner: NodeProcess, probe: HeadProbe, recipe: Recipe, count: int
+) -> List[float]:
+    """Seconds from each of ``count`` new blocks in one database to the block in the other."""
     loop = asyncio.get_event_loop()
     chance = random.Random(recipe.seed)
+    delays: List[float] = []
+    for number in range(recipe.blocks + 1, recipe.blocks + 1 + count):
+        await asyncio.sleep(chance.uniform(*BLOCK_INTERVAL))
+        await loop.run_in_executor(None, mine_into, miner, recipe, number)
+        mined_at = loop.time()
+        await probe.wait_for(number, FOLLOW_TIMEOUT)
+        delays.append(loop.time() - mined_at)
+    return delays
+
+
+async def measure_following(recipe: Recipe, directory: Path, display: Display) -> List[Figure]:
+    """From a block in one node's database to the block in that of its peer."""
     build_data_dir(recipe, directory / "a")
     config = NodeConfig(directory / "a", recipe.genesis, recipe.network_id, view_scheme="number")
-    delays: List[float] = []
     async with NodeProcess.run(config) as miner:
         follows = config._replace(data_dir=directory / "b", preferred_nodes=(miner.enode(),))
         async with NodeProcess.run(follows) as node:
             probe = HeadProbe(node.config.data_dir)
             await probe.wait_for(recipe.blocks, SYNC_TIMEOUT)
-            for number in range(recipe.blocks + 1, recipe.blocks + 1 + FOLLOWED_BLOCKS):
-                await asyncio.sleep(chance.uniform(*BLOCK_INTERVAL))
-                await loop.run_in_executor(None, mine_into, miner, recipe, number)
-                mined_at = loop.time()
-                await probe.wait_for(number, FOLLOW_TIMEOUT)
-                delays.append(loop.time() - mined_at)
+            delays = await _follow(miner, probe, recipe, FOLLOWED_BLOCKS)
     display.say(f"{len(delays)} blocks followed: {median(delays):.2f} s, worst {max(delays):.2f} s")
     return [
         Figure("median limit, beside following one block", MEDIAN_LIMIT, "s", median(delays), 1.0),
         Figure("limit, beside the worst of 100", WORST_LIMIT, "s", max(delays), 1.0),
+    ]
+
+
+async def measure_backfill(recipe: Recipe, directory: Path, display: Display) -> List[Figure]:
+    """The same over a thin link which at the same time carries what fills a gap."""
+    recipe = recipe._replace(blocks=BACKFILL_BLOCKS)
+    checkpoint = recipe.blocks - RECENT_BLOCKS
+    full, gapped = directory / "a", directory / "b"
+    build_data_dir(recipe, full)
+    with open_data_dir(full, recipe.genesis, recipe.network_id) as source:
+        with open_data_dir(gapped, recipe.genesis, recipe.network_id) as target:
+            chain_config = read_chain_config(recipe.genesis)
+            copy_from_checkpoint(source, target, chain_config, checkpoint, recipe.blocks)
+    config = NodeConfig(full, recipe.genesis, recipe.network_id, view_scheme="number")
+    async with NodeProcess.run(config) as miner:
+        async with ShapedLink.open(miner.port, THIN_RATE) as link:
+            follows = config._replace(
+                data_dir=gapped,
+                preferred_nodes=(miner.enode(link.port),),
+                flags=(*config.flags, BACKFILL_FLAG),
+            )
+            async with NodeProcess.run(follows):
+                probe = HeadProbe(gapped)
+                await probe.wait_for_missing(checkpoint - 1, SYNC_TIMEOUT)
+                delays = await _follow(miner, probe, recipe, FOLLOWED_BESIDE_BACKFILL)
+                missing = probe.fetch_missing()
+    display.say(
+        f"following while filling a gap: {median(delays):.2f} s, worst {max(delays):.2f} s; "
+        f"{checkpoint - missing} of {checkpoint} blocks filled meanwhile"
+    )
+    if not missing:
+        raise RuntimeError("the gap was filled before following was measured")
+    return [
+        Figure("median limit, beside the same in a backfill", MEDIAN_LIMIT, "s", median(delays), 1),
+        Figure("limit, beside the worst in a backfill", WORST_LIMIT, "s", max(delays), 1.0),
     ]
 
 
@@ -124,7 +177,7 @@ async def measure_kills(source: SourceChain, directory: Path, display: Display) 
         server = await stack.enter_async_context(
             NodeProcess.run(bench.configure("number", holds_chain=True))
         )
-        link = await stack.enter_async_context(ShapedLink.open(server.port, KILL_RATE))
+        link = await stack.enter_async_context(ShapedLink.open(server.port, THIN_RATE))
         wanted = HeadProbe(server.config.data_dir).fetch()
         while survived < KILLS:
             config = bench.configure("number", [server.enode(link.port)])
@@ -143,7 +196,7 @@ async def measure_kills(source: SourceChain, directory: Path, display: Display) 
                     display.say(f"kill {survived} of {KILLS}: at block {head.number}")
                 link.rate = None
                 head = await probe.wait_for(wanted.number, SYNC_TIMEOUT)
-                link.rate = KILL_RATE
+                link.rate = THIN_RATE
                 if head != wanted:
                     raise RuntimeError(f"{head} in the place of {wanted}")
             shutil.rmtree(config.data_dir)

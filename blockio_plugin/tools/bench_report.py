@@ -1,7 +1,21 @@
 """Figures, each beside the one it is measured against in the same run."""
-from typing import Dict, NamedTuple, Optional, Sequence, Union
+from pathlib import Path
+from typing import (
+    Awaitable,
+    Callable,
+    Dict,
+    FrozenSet,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+)
 
 from rich.table import Table
+
+from blockio_plugin.tools.display import Display
 
 
 class Figure(NamedTuple):
@@ -31,6 +45,28 @@ class Figure(NamedTuple):
     def as_dict(self) -> Dict[str, Union[str, float, bool, None]]:
         """For JSON."""
         return {**self._asdict(), "ratio": self.ratio, "met": self.is_met}
+
+
+class BenchRun(NamedTuple):
+    """What a part of the bench measures with, and where its figures go."""
+
+    directory: Path
+    """For data; empty at first."""
+    display: Display
+    """Says how it goes."""
+    sections: FrozenSet[str]
+    """The sections that are measured."""
+    figures: List[Figure]
+    """What was measured so far: it is of use even where a later section fails."""
+
+
+class Part(NamedTuple):
+    """A part of the bench that runs processes of its own."""
+
+    sections: Tuple[str, ...]
+    """What can be measured by itself."""
+    measure: Callable[[BenchRun], Awaitable[None]]
+    """Measures the sections that are asked for."""
 
 
 def make_table(title: str, figures: Sequence[Figure]) -> Table:

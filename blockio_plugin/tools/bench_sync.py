@@ -13,13 +13,17 @@ from typing import Iterator, List, NamedTuple, Optional, Sequence
 
 import snappy
 
-from blockio_plugin.tools.bench_report import Figure
+from blockio_plugin.node.import_events import IMPORT_ENDPOINT
+from blockio_plugin.tools.bench_report import BenchRun, Figure, Part
 from blockio_plugin.tools.chain_files import import_chain, read_blocks, read_chain_config
 from blockio_plugin.tools.data_dir import open_data_dir
 from blockio_plugin.tools.display import Display
 from blockio_plugin.tools.head_probe import HeadProbe
 from blockio_plugin.tools.node_process import NodeConfig, NodeProcess, start_nodes
+from blockio_plugin.tools.process_stats import find_process, read_cpu_time
 from blockio_plugin.tools.shaped_link import ShapedLink
+
+LOOPBACK, SHAPED = "loopback", "shaped"
 
 CHAINS = Path("..", "shared", "chains")
 """Where chains of other clients are, seen from the top of the repository, unless BLOCKIO_CHAINS
@@ -53,6 +57,16 @@ class SourceChain(NamedTuple):
     """Bytes that a block takes on the wire, compressed."""
 
 
+class MeasuredSync(NamedTuple):
+    """How one sync went."""
+
+    rate: float
+    """Blocks/s."""
+    busy: float
+    """Share of the time that our importing process was at work: near 1 it is the limit. 0 where
+    Trinity's own syncer ran."""
+
+
 class Bench:
     """Starts nodes on copies of the chain, each in a directory of its own."""
 
@@ -80,15 +94,18 @@ class Bench:
             preferred_nodes=tuple(enodes),
         )
 
-    async def measure(self, scheme: Optional[str], enodes: Sequence[str]) -> float:
-        """Blocks/s at which a fresh node syncs from ``enodes``."""
+    async def measure(self, scheme: Optional[str], enodes: Sequence[str]) -> MeasuredSync:
+        """How a fresh node syncs from ``enodes``."""
         config = self.configure(scheme, enodes)
         async with NodeProcess.run(config) as node:
             probe = HeadProbe(config.data_dir)
+            pid = None if scheme is None else find_process(node, IMPORT_ENDPOINT)
+            before = 0.0 if pid is None else read_cpu_time(pid)
             sync = await probe.time_sync(self._source.blocks, SYNC_TIMEOUT)
+            busy = 0.0 if pid is None else (read_cpu_time(pid) - before) / sync.seconds
             await node.stop()
         shutil.rmtree(config.data_dir)
-        return sync.rate
+        return MeasuredSync(sync.rate, busy)
 
 
 def find_chain(name: str) -> Path:
@@ -129,7 +146,7 @@ async def measure_loopback(bench: Bench, display: Display) -> List[Figure]:
         for _ in range(ROUNDS):
             for scheme in schemes:
                 server = by_slot if scheme == "slot:30" else by_number
-                rate = await bench.measure(scheme, [server.enode()])
+                rate = (await bench.measure(scheme, [server.enode()])).rate
                 display.say(f"{scheme or 'full sync of Trinity'}: {rate:.0f} blocks/s")
                 best[scheme] = max(best[scheme], rate)
     number, slot, trinity = (best[scheme] for scheme in schemes)
@@ -150,9 +167,9 @@ async def measure_shaped(bench: Bench, rate: float, display: Display) -> List[Fi
             for server in servers
         ]
         enodes = [server.enode(link.port) for server, link in zip(servers, links)]
-        one = await bench.measure("number", enodes[:1])
+        one = (await bench.measure("number", enodes[:1])).rate
         display.say(f"one peer behind a shaped link: {one:.0f} blocks/s")
-        two = await bench.measure("number", enodes)
+        two = (await bench.measure("number", enodes)).rate
         display.say(f"two peers behind shaped links: {two:.0f} blocks/s")
     return [
         Figure("one peer behind a link, beside the link", one, "blocks/s", SHAPED_RATE, None),
@@ -160,13 +177,21 @@ async def measure_shaped(bench: Bench, rate: float, display: Display) -> List[Fi
     ]
 
 
-async def measure(directory: Path, display: Display) -> List[Figure]:
-    """All figures of this part; data goes into ``directory``."""
+async def measure(run: BenchRun) -> None:
+    """All figures of this part."""
     loop = asyncio.get_event_loop()
-    chain = find_chain("geth-2020")
+    chain, directory, display = find_chain("geth-2020"), run.directory, run.display
     display.say("importing the chain of go-ethereum for the nodes that serve")
-    full = await loop.run_in_executor(None, prepare, chain, directory / "full")
-    short = await loop.run_in_executor(None, prepare, chain, directory / "short", SHAPED_BLOCKS)
-    figures = await measure_loopback(Bench(directory, full), display)
-    rate = SHAPED_RATE * short.block_bytes
-    return figures + await measure_shaped(Bench(directory / "shaped", short), rate, display)
+    if LOOPBACK in run.sections:
+        full = await loop.run_in_executor(None, prepare, chain, directory / "full")
+        run.figures.extend(await measure_loopback(Bench(directory, full), display))
+    if SHAPED in run.sections:
+        short = await loop.run_in_executor(
+            None, prepare, chain, directory / "short", SHAPED_BLOCKS
+        )
+        rate = SHAPED_RATE * short.block_bytes
+        run.figures.extend(await measure_shaped(Bench(directory / "shaped", short), rate, display))
+
+
+PART = Part((LOOPBACK, SHAPED), measure)
+"""This part."""

@@ -24,6 +24,14 @@ def read_memory(pids: Iterable[int]) -> int:
     return total
 
 
+def read_cpu_time(pid: int) -> float:
+    """Seconds of processor time that a process has taken. :raise OSError: it is gone"""
+    # The name, in brackets, may have blanks in it.
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    user, system = fields[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def find_process(node: NodeProcess, endpoint: str) -> int:
     """
     The process of a node that serves an endpoint of the event bus, or ``db``.
