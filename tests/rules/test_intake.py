@@ -213,6 +213,11 @@ def test_what_was_handed_out_stays_in_a_full_cache() -> None:
     scene.answer(scene.ask("a", 10, 20))
     assert scene.intake.held_blocks == 5 and scene.intake.cache.handed_out == 5
     assert scene.books()[0] == [*((v, v + 1) for v in range(10, 19, 2)), (20, 100)]
+    foreign = CHAIN[1]._replace(view=3, hash=b"foreign", parent_hash=b"elsewhere")
+    scene.answer(scene.ask("b", 3, 4), blocks=[foreign])
+    assert scene.intake.cache.handed_out == 5
+    scene.intake.confirm(8)
+    assert scene.intake.front == Front(9, CHAIN[4].hash) and not scene.intake.held_blocks
 
 
 def test_one_block_is_kept_however_large_it_is() -> None:
@@ -268,6 +273,9 @@ def test_confirmed_blocks_leave_and_the_front_moves_on() -> None:
     scene.intake.confirm(2)
     assert scene.intake.front.view == 3
     assert scene.books() == ([(10, 100)], [], [(3, 10)])
+    scene.intake.confirm(4)
+    # What comes next is known to follow.
+    assert not scene.intake.cache.handed_out and scene.intake.suspect() is None
 
 
 def test_a_rewind_keeps_what_lies_above_and_is_not_handed_out() -> None:
@@ -287,6 +295,7 @@ def test_a_rewind_keeps_what_lies_above_and_is_not_handed_out() -> None:
     assert scene.books()[1] == [(40, 50)]
     assert scene.books()[2] == [(view, view + 1) for view in held]
     scene.answer(scene.ask("a", 3, 40))
+    assert scene.intake.suspect() is None
     assert scene.intake.ready(100, 10 ** 6) == CHAIN[2:20]
 
 

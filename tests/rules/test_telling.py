@@ -149,3 +149,9 @@ def test_only_the_lowest_unserviceable_ranges_are_told() -> None:
         ViewRange(996, 997),
         ViewRange(998, 999),
     )
+    scene.peers.availability.advertise("a", 999, (ViewRange(970, 1000),))
+    scene.ledger.set_target(2000)
+    for view in range(1000, 2000, 10):
+        scene.ledger.answer(ViewRange(view, view + 9))
+    told = tell_unserviceable(scene.ledger, scene.peers)
+    assert len(told) == MAX_UNSERVICEABLE and told[0] == (960, 970) and told[1] == (1009, 1010)
