@@ -218,7 +218,7 @@ async def run_blockio(
         importer = ProxyImporter(event_bus)
         block_io = BlockIO(
             event_bus,
-            BusInbox(event_bus),
+            BusInbox(event_bus, scheme),
             ProxyBlockIOAPI(event_bus),
             importer,
             chain,

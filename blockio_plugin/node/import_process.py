@@ -2,6 +2,7 @@
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
 import logging
+from pathlib import Path
 from typing import Callable, Tuple, TypeVar
 
 from async_service import Service, background_asyncio_service
@@ -13,6 +14,7 @@ from trinity.sync.common.events import NewBlockImported
 
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.block_importer import BlockImporter
+from blockio_plugin.node.disk import describe_trouble
 from blockio_plugin.node.endpoint_watch import EndpointWatch
 from blockio_plugin.node.gap_filler import GapFiller
 from blockio_plugin.node.import_events import (
@@ -32,6 +34,7 @@ class ImportServer(Service):
     Imports what it is sent, one call after another, in a thread, so that the bus goes on.
 
     :param watch: ends by an exception when the process that feeds us is gone
+    :param data_dir: where the database is
     """
 
     logger = logging.getLogger("blockio_plugin.node.ImportServer")
@@ -42,11 +45,13 @@ class ImportServer(Service):
         importer: BlockImporter,
         filler: GapFiller,
         watch: EndpointWatch,
+        data_dir: Path,
     ) -> None:
         self._event_bus = event_bus
         self._importer = importer
         self._filler = filler
         self._watch = watch
+        self._data_dir = data_dir
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blockio-import")
 
     async def run(self) -> None:
@@ -79,8 +84,10 @@ class ImportServer(Service):
         try:
             return await asyncio.get_event_loop().run_in_executor(self._executor, store, blocks)
         except Exception as err:
-            # Trinity ends the node when a component ends; this says why.
-            self.logger.error("Cannot import, so the node stops: %s", err)
+            # Trinity ends the node when a component ends; this says why. What the database's own
+            # process met is in its log alone: to us it has just closed the connection.
+            reason = describe_trouble(self._data_dir) or err
+            self.logger.error("Cannot import, so the node stops: %s", reason)
             raise
 
 
@@ -97,6 +104,6 @@ async def run_import(
         filler = GapFiller(db, chain_class(db), scheme)
         watch = EndpointWatch(trinity_config.ipc_dir / f"{BLOCKIO_ENDPOINT}.ipc")
         async with background_asyncio_service(
-            ImportServer(event_bus, importer, filler, watch)
+            ImportServer(event_bus, importer, filler, watch, trinity_config.data_dir)
         ) as manager:
             await manager.wait_finished()

@@ -3,9 +3,10 @@ import asyncio
 from typing import AsyncIterator, Set
 
 from lahja import EndpointAPI
-from p2p.abc import SessionAPI
 from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT, TO_NETWORKING_BROADCAST_CONFIG
+from trinity.protocol.eth.events import NewBlockEvent, NewBlockHashesEvent
 
+from blockio_plugin.node.head_news import HeadNews
 from blockio_plugin.protocol.api import decline
 from blockio_plugin.protocol.events import (
     AvailabilityReceived,
@@ -15,11 +16,14 @@ from blockio_plugin.protocol.events import (
     BlocksRequested,
     GetBlockIOPeersRequest,
 )
+from blockio_plugin.rules.schemes import ViewScheme
 from blockio_plugin.services.abc import (
     AdvertReceived,
     AnswerReceived,
+    HeadAnnounced,
     InboxAPI,
     PeerEvent,
+    PeerID,
     PeerJoined,
     PeerLeft,
     RequestReceived,
@@ -41,8 +45,11 @@ class BusInbox(InboxAPI):
     those for which there is no place are taken as declined, and asked for again.
     """
 
-    def __init__(self, event_bus: EndpointAPI) -> None:
+    def __init__(self, event_bus: EndpointAPI, scheme: ViewScheme) -> None:
         self._event_bus = event_bus
+        self._news = HeadNews(scheme)
+        self._announced: Set[PeerID] = set()
+        """Who has an announcement in the queue: one at a time, since the next advert has it all."""
         self._queue: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
         self._bytes = 0
 
@@ -59,13 +66,17 @@ class BusInbox(InboxAPI):
                 BlocksRequested, lambda event: put(RequestReceived(event.session, event.request))
             ),
             bus.subscribe(BlocksReceived, self._put_answer),
+            bus.subscribe(
+                NewBlockEvent, lambda event: self._news.learn(event.command.payload.block.header)
+            ),
+            bus.subscribe(NewBlockHashesEvent, self._put_announced),
         )
         try:
             await bus.wait_until_endpoint_subscribed_to(
                 NETWORKING_EVENTBUS_ENDPOINT, GetBlockIOPeersRequest
             )
             present = await bus.request(GetBlockIOPeersRequest(), TO_NETWORKING_BROADCAST_CONFIG)
-            connected: Set[SessionAPI] = set()
+            connected: Set[PeerID] = set()
             for session in present.sessions:
                 connected.add(session)
                 yield PeerJoined(session)
@@ -74,6 +85,8 @@ class BusInbox(InboxAPI):
                 event = await self._queue.get()
                 if isinstance(event, AnswerReceived):
                     self._bytes -= sum(map(len, event.answer.blocks))
+                if isinstance(event, HeadAnnounced):
+                    self._announced.discard(event.peer)
                 if isinstance(event, PeerJoined):
                     # It may have joined between our subscription and the answer above.
                     if event.peer in connected:
@@ -87,6 +100,12 @@ class BusInbox(InboxAPI):
         finally:
             for subscription in subscriptions:
                 subscription.unsubscribe()
+
+    def _put_announced(self, event: NewBlockHashesEvent) -> None:
+        view = self._news.find_view(event.command.payload)
+        if view is not None and event.session not in self._announced:
+            self._announced.add(event.session)
+            self._queue.put_nowait(HeadAnnounced(event.session, view))
 
     def _put_answer(self, event: BlocksReceived) -> None:
         answer = event.answer

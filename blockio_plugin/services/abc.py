@@ -119,6 +119,13 @@ class AdvertReceived(NamedTuple):
     advert: Availability
 
 
+class HeadAnnounced(NamedTuple):
+    """A peer has said, by other means than an advert, that it has the block of ``view``."""
+
+    peer: PeerID
+    view: int
+
+
 class RequestReceived(NamedTuple):
     """A peer asks us for blocks."""
 
@@ -133,7 +140,9 @@ class AnswerReceived(NamedTuple):
     answer: BlocksByView
 
 
-PeerEvent = Union[PeerJoined, PeerLeft, AdvertReceived, RequestReceived, AnswerReceived]
+PeerEvent = Union[
+    PeerJoined, PeerLeft, AdvertReceived, HeadAnnounced, RequestReceived, AnswerReceived
+]
 
 
 class InboxAPI(ABC):

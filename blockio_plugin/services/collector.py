@@ -64,6 +64,24 @@ class AvailabilityCollector:
                     self._scheme_name,
                 )
             return
+        self._take(peer, advert)
+
+    def announce(self, peer: PeerID, view: int) -> bool:
+        """
+        A peer has said that it has a new block in ``view``, so its advert now goes up to there.
+        False where that is no news: it has not advertised its head yet, or one at least as high.
+        """
+        advert = self._adverts.get(peer)
+        if advert is None or view <= advert.head_view or not advert.ranges:
+            return False
+        top = advert.ranges[-1]
+        if top.stop != advert.head_view + 1:
+            return False
+        ranges = (*advert.ranges[:-1], ViewRange(top.start, view + 1))
+        self._take(peer, advert._replace(head_view=view, ranges=ranges))
+        return True
+
+    def _take(self, peer: PeerID, advert: Availability) -> None:
         self._adverts[peer] = advert
         self._facts.availability_updated(peer, advert.head_view, advert.ranges)
         self._branches.advertise(peer, advert.head_view)

@@ -17,6 +17,7 @@ from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import (
     AdvertReceived,
     AnswerReceived,
+    HeadAnnounced,
     InboxAPI,
     PeerEvent,
     PeerID,
@@ -86,6 +87,9 @@ class Receiver(Service):
         elif isinstance(event, AdvertReceived):
             self._collector.collect(event.peer, event.advert)
             self._on_progress()
+        elif isinstance(event, HeadAnnounced):
+            if self._collector.announce(event.peer, event.view):
+                self._on_progress()
         elif isinstance(event, PeerJoined):
             self._collector.join(event.peer)
             self._advertiser.join(event.peer)

@@ -43,11 +43,16 @@ async def crash(node: NodeProcess, endpoint: Optional[str]) -> Head:
         ) from None
     finally:
         node.kill()
-    await _clean_up(node)
+    await clean_up(node)
     return seen
 
 
-async def _clean_up(node: NodeProcess) -> None:
+async def clean_up(node: NodeProcess) -> None:
+    """
+    Have Trinity clean up after a node that was killed.
+
+    :raise CrashFailed: it could not
+    """
     fix = await asyncio.create_subprocess_exec(
         *node.command,
         FIX_COMMAND,

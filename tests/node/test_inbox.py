@@ -7,17 +7,22 @@ from p2p.session import Session
 from p2p.tools.factories import NodeFactory
 import pytest
 from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT
+from trinity.protocol.eth.commands import NewBlockHashes
+from trinity.protocol.eth.events import NewBlockHashesEvent
+from trinity.protocol.eth.payloads import NewBlockHash
 
 from blockio_plugin.node import inbox
 from blockio_plugin.node.inbox import BusInbox
 from blockio_plugin.protocol.events import (
     BlockIOPeerJoined,
+    BlockIOPeerLeft,
     BlocksReceived,
     GetBlockIOPeersRequest,
     GetBlockIOPeersResponse,
 )
 from blockio_plugin.rules.messages import BlocksByView
-from blockio_plugin.services.abc import AnswerReceived, PeerJoined
+from blockio_plugin.rules.schemes import NumberScheme
+from blockio_plugin.services.abc import AnswerReceived, HeadAnnounced, PeerJoined, PeerLeft
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ async def test_answers_for_which_there_is_no_place_count_as_declined(
     session = Session(NodeFactory())
     async with AsyncioEndpoint("own").run() as own:
         await own.connect_to_endpoints(networking.config)
-        own_inbox = BusInbox(own)
+        own_inbox = BusInbox(own, NumberScheme())
         stream = own_inbox.stream()
         first = asyncio.ensure_future(stream.__anext__())
         await networking.wait_until_any_endpoint_subscribed_to(BlocksReceived)
@@ -64,3 +69,27 @@ async def test_answers_for_which_there_is_no_place_count_as_declined(
         event = await asyncio.wait_for(stream.__anext__(), 5)
         assert isinstance(event, AnswerReceived) and len(event.answer.blocks) == 1
         await stream.aclose()
+
+
+async def test_an_announced_head_waits_once_for_each_peer(networking: AsyncioEndpoint) -> None:
+    session, stranger = Session(NodeFactory()), Session(NodeFactory())
+    async with AsyncioEndpoint("own").run() as own:
+        await own.connect_to_endpoints(networking.config)
+        own_inbox = BusInbox(own, NumberScheme())
+        stream = own_inbox.stream()
+        first = asyncio.ensure_future(stream.__anext__())
+        await networking.wait_until_any_endpoint_subscribed_to(NewBlockHashesEvent)
+        await networking.broadcast(BlockIOPeerJoined(session))
+        assert await asyncio.wait_for(first, 5) == PeerJoined(session)
+
+        for number in (5, 6):
+            announced = NewBlockHashes((NewBlockHash(b"h" * 32, number),))
+            # A peer that does not speak our protocol is of no use.
+            for sender in (stranger, session):
+                await networking.broadcast(NewBlockHashesEvent(sender, announced))
+        await networking.broadcast(BlockIOPeerLeft(session))
+        # One of each sender, and that the peer left.
+        while own_inbox._queue.qsize() < 3:
+            await asyncio.sleep(0.001)
+        events = [await asyncio.wait_for(stream.__anext__(), 5) for _ in range(2)]
+        assert events == [HeadAnnounced(session, 5), PeerLeft(session)]

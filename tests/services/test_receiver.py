@@ -14,6 +14,7 @@ from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import (
     AdvertReceived,
     AnswerReceived,
+    HeadAnnounced,
     InboxAPI,
     PeerEvent,
     PeerJoined,
@@ -117,6 +118,25 @@ async def test_blocks_come_through_in_order() -> None:
             await settle()
     assert node.fetch.ready(10, 10 ** 6) == tuple(chain)
     assert node.drops() == []
+
+
+async def test_an_announced_block_is_asked_for_at_once() -> None:
+    node, chain = Node(), encode_chain([1, 3, 4, 8])
+    async with background_asyncio_service(node.receiver):
+        async with background_asyncio_service(node.scheduler):
+            # Before its first advert nothing is known of what it covers.
+            node.inbox.put(PeerJoined("alice"), HeadAnnounced("alice", 8))
+            await settle()
+            assert node.requests() == []
+            node.inbox.put(AdvertReceived("alice", advert(4)))
+            await settle()
+            for peer, request in node.requests():
+                node.inbox.put(AnswerReceived(peer, answer(request, chain)))
+            await settle()
+            asked = len(node.requests())
+            node.inbox.put(HeadAnnounced("alice", 3), HeadAnnounced("alice", 8))
+            await settle()
+            assert [request.views for _, request in node.requests()[asked:]] == [ViewRange(5, 9)]
 
 
 def lie(request: GetBlocksByView, kind: str, chain: Sequence[Block]) -> BlocksByView:
