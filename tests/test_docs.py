@@ -4,15 +4,17 @@ from pathlib import Path
 import re
 import subprocess
 import sys
-from typing import List
+from textwrap import indent
 
 import pytest
+
+from blockio_plugin.tools.docs_page import read_arguments, read_block, read_blocks
 
 ROOT = Path(__file__).parent.parent
 
 EXAMPLES = sorted((ROOT / "fixtures" / "plugins").glob("*/*.py"))
 
-PAGE = (ROOT / "docs" / "plugins.md").read_text()
+PAGE = ROOT / "docs" / "plugins.md"
 
 MYPY_CONFIG = """
 [mypy]
@@ -39,15 +41,25 @@ def run_mypy(directory: Path, *files: Path) -> "subprocess.CompletedProcess[str]
     )
 
 
-def code_blocks(kind: str) -> List[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", PAGE, re.S)
+SNIPPET = """
+from lahja import EndpointAPI
+
+async def watch(event_bus: EndpointAPI) -> None:
+{snippet}
+"""
+"""The event bus is what a snippet does not bring itself."""
 
 
-def test_mypy_passes_the_examples(tmp_path: Path) -> None:
+def test_mypy_passes_the_examples_and_the_page(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
-    component = tmp_path / "counter.py"
-    component.write_text(next(block for block in code_blocks("python") if "class Counter" in block))
-    outcome = run_mypy(tmp_path, *EXAMPLES, component)
+    files = list(EXAMPLES)
+    for number, code in enumerate(read_blocks(PAGE, "python")):
+        if "event_bus" in code and "class " not in code:
+            code = SNIPPET.format(snippet=indent(code, " " * 4))
+        files.append(tmp_path / f"shown_{number}.py")
+        files[-1].write_text(code)
+    assert len(files) == len(EXAMPLES) + 4
+    outcome = run_mypy(tmp_path, *files)
     assert outcome.returncode == 0, outcome.stdout
 
 
@@ -83,9 +95,10 @@ def test_what_is_shown_of_the_examples_is_theirs() -> None:
         for folder in (ROOT / "fixtures" / "plugins").iterdir()
         for path in (*folder.glob("*.py"), folder / "setup.cfg")
     )
-    (entry_point,) = code_blocks("ini")
-    assert entry_point in examples
-    for flag in re.findall(r"--(?:report|archive)[\w-]+", PAGE):
+    assert read_block(PAGE, "ini", "blockio_plugin.view_schemes") in examples
+    flags = re.findall(r"--(?:report|archive)[\w-]+", PAGE.read_text())
+    assert flags
+    for flag in flags:
         assert f'"{flag}"' in examples
-    for folder in re.findall(r"fixtures/plugins/(\w+)", PAGE):
-        assert (ROOT / "fixtures" / "plugins" / folder / "setup.cfg").exists()
+    installed = {ROOT / folder for folder in read_arguments(PAGE, "pip install")[1:]}
+    assert installed == {path.parent for path in EXAMPLES}

@@ -1,4 +1,4 @@
-"""Installs a package into a directory of its own, without a package index, for tests."""
+"""Makes packages, and installs them without a package index, for tests."""
 from pathlib import Path
 import shutil
 import subprocess
@@ -7,6 +7,27 @@ import tempfile
 
 SETUP = "import setuptools; setuptools.setup()"
 """What runs a package's ``setup.cfg``."""
+
+COMPONENT_SETUP = """
+[metadata]
+name = {module}
+version = 0.1.0
+
+[options]
+py_modules = {module}
+
+[options.entry_points]
+trinity.components =
+    {module} = {module}:{component}
+"""
+"""The ``setup.cfg`` of a package of one module with one component."""
+
+
+def write_package(source: Path, module: str, code: str, setup: str) -> None:
+    """Write the source of a package of one module to ``source``; ``setup`` is its ``setup.cfg``."""
+    source.mkdir(parents=True)
+    (source / f"{module}.py").write_text(code)
+    (source / "setup.cfg").write_text(setup)
 
 
 def install_package(source: Path, target: Path) -> None:
