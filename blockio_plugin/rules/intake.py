@@ -159,6 +159,10 @@ class Intake:
         self.front = front
         self.ledger.advance(front.view)
         self.links.advance(front.view, front.hash)
+        base = self.ledger.wanted.base
+        for views in (self.cache.held, self.links.disputed):
+            if views.base < base:
+                views.rebase(base)
 
     def reject(self, block_hash: bytes, now: float) -> Tuple[PeerID, ...]:
         """

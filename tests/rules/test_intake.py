@@ -12,7 +12,7 @@ from blockio_plugin.rules.intake import Intake
 from blockio_plugin.rules.limits import Front, Limits, Receipt
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.requests import OpenRequest
-from blockio_plugin.rules.view_set import ViewSet
+from blockio_plugin.rules.view_set import MAX_WIDTH, ViewSet
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
 from blockio_plugin.simulator.chain import BLOCK_RLP, GENESIS_HASH, make_chain
 
@@ -276,6 +276,27 @@ def test_confirmed_blocks_leave_and_the_front_moves_on() -> None:
     scene.intake.confirm(4)
     # What comes next is known to follow.
     assert not scene.intake.cache.handed_out and scene.intake.suspect() is None
+
+
+def test_the_front_may_move_further_than_a_bitmap_is_wide() -> None:
+    step = 2 ** 29
+    chain = make_chain(list(range(0, MAX_WIDTH + 4 * step, step)))
+    scene = Scene()
+    scene.intake.set_target(2 ** 40)
+    scene.peers.availability.advertise("a", 2 ** 40 - 1, (ViewRange(0, 2 ** 40),))
+    for block in chain:
+        entry = scene.ask("a", block.view, block.view + 1)
+        scene.answer(entry, next_view=block.view + step, blocks=[block])
+        assert scene.intake.ready(10, 10 ** 6) == (block,)
+        scene.intake.confirm(block.view)
+        scene.intake.ledger.extend()
+    hidden = ViewRange(scene.intake.front.view + 5, scene.intake.front.view + 15)
+    last = [
+        Block(view, view, b"%d" % view, b"elsewhere", BLOCK_RLP)
+        for view in (hidden.start - 1, hidden.stop)
+    ]
+    scene.answer(scene.ask("a", last[0].view, hidden.stop + 1), blocks=last)
+    assert scene.intake.links.disputed.covers(*hidden)
 
 
 def test_a_rewind_keeps_what_lies_above_and_is_not_handed_out() -> None:

@@ -12,15 +12,15 @@ import pytest
 
 from blockio_plugin.rules import range_fetch
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.fetch import STALL_TIME, Fetch, Front, Limits
 from blockio_plugin.rules.lateness import MAX_LATE_TIME
 from blockio_plugin.rules.ledger import HORIZON_VIEWS
 from blockio_plugin.rules.outlet import OVERFLOW, Outlet
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.range_fetch import TAIL_OPINIONS, WAIT_TIME, Outcome, RangeFetch
-from blockio_plugin.rules.requests import Request
+from blockio_plugin.rules.requests import OpenRequest, Request
 from blockio_plugin.rules.scoring import FIRST_REQUESTS
-from blockio_plugin.rules.view_set import ViewSet
+from blockio_plugin.rules.view_set import MAX_WIDTH, ViewSet
 from blockio_plugin.rules.views import ViewRange, ViewRanges, normalise
 from blockio_plugin.simulator.chain import make_chain
 
@@ -71,11 +71,14 @@ class Scene:
         now: float = 0.0,
     ) -> None:
         """``peer`` is asked for these views and answers for them, as it is unless told else."""
+        self.answer(self.ask(peer, start, stop, now).request, blocks, now)
+
+    def ask(self, peer: str, start: int, stop: int, now: float = 0.0) -> OpenRequest:
         views = ViewRange(start, stop)
         entry = self.book.tracker.issue(peer, views, 512, 8.0, False, now, now + 9)
         entry.owner = self.fetch
         self.fetch.note_issued(views)
-        self.answer(entry.request, blocks, now)
+        return entry
 
     def answer(
         self, request: Request, blocks: Optional[Sequence[Block]] = None, now: float = 0.0
@@ -83,9 +86,14 @@ class Scene:
         given = self.blocks(*request.views) if blocks is None else blocks
         self.main.receive(request.peer, request.request_id, request.views, 0, given, now)
 
-    def supply(self, due: ViewRange, stop: int) -> None:
+    def decline(self, peer: str, start: int, stop: int, now: float) -> None:
+        entry = self.ask(peer, start, stop, now)
+        nothing = ViewRange(start, start)
+        self.main.receive(peer, entry.request.request_id, nothing, 0, (), now)
+
+    def supply(self, due: ViewRange, stop: int, now: float = 0.0) -> None:
         covered = ViewRange(due.start, stop)
-        self.fetch.supply(due, covered, self.blocks(*covered), 0.0)
+        self.fetch.supply(due, covered, self.blocks(*covered), now)
 
     def tend(self, now: float = 0.0, is_held_up: bool = False) -> None:
         self.fetch.tend(is_held_up, now)
@@ -118,6 +126,7 @@ def test_blocks_leave_as_they_come_and_each_once() -> None:
         ("a", CHAIN[10:15]),
         ("b", CHAIN[5:10]),
     ]
+    assert scene.fetch.cache.bytes == 0
     assert not scene.fetch.is_resolved
     scene.tend()
     # There is one more who covers the end of the range and has not called it empty.
@@ -169,6 +178,41 @@ def test_a_block_of_another_branch_is_followed_by_the_right_one() -> None:
     assert scene.result()[0] == holes(6, 15)
 
 
+def test_another_block_for_the_same_view_leaves_too() -> None:
+    full = make_chain(list(range(20)))
+    scene = Scene((6, 16), "ab", chain=full)
+    foreign = full[10]._replace(hash=b"foreign", parent_hash=b"elsewhere")
+    scene.say("a", 6, 10)
+    scene.say("a", 10, 11, blocks=[foreign])
+    scene.say("b", 11, 16)
+    # Nothing is left to ask for, and yet it is not at its end.
+    assert not scene.fetch.is_wanting
+    scene.tend()
+    assert not scene.fetch.is_resolved
+    scene.tend(STALL_TIME)
+    assert scene.fetch.ledger.wanted == ViewSet(6, [(10, 11)])
+    scene.say("b", 10, 11)
+    assert scene.given() == [*full[6:10], foreign, *full[11:16], full[10]]
+    scene.tend(STALL_TIME)
+    assert scene.fetch.is_resolved
+    assert scene.result() == ((), (), ())
+
+
+def test_a_block_that_was_doubted_and_comes_again_does_not_leave_twice() -> None:
+    scene = Scene((6, 16), "ab")
+    low = CHAIN[3]._replace(hash=b"low", parent_hash=b"elsewhere")
+    high = CHAIN[4]._replace(hash=b"high", parent_hash=b"low")
+    scene.say("a", 6, 10, blocks=[low, high])
+    scene.say("b", 10, 16)
+    scene.tend(STALL_TIME)
+    scene.say("b", 9, 10)
+    scene.tend(2 * STALL_TIME)
+    assert 10 in scene.fetch.ledger.wanted
+    scene.say("a", 10, 11)
+    assert scene.fetch.held_blocks == 3
+    assert scene.given() == [low, high, *CHAIN[5:8]]
+
+
 def test_a_lie_within_a_range_is_asked_of_others() -> None:
     scene = Scene((6, 30), "ab")
     scene.say("a", 6, 11)
@@ -200,6 +244,15 @@ def test_answers_that_do_not_touch_the_range_change_nothing() -> None:
     assert scene.fetch.ledger.wanted == ViewSet(100, [(100, 120)])
     scene.say("a", 90, 130)
     assert scene.given() == list(CHAIN[50:60])
+
+
+def test_answers_that_do_not_touch_the_range_are_not_judged() -> None:
+    scene = Scene((100, 120))
+    scene.say("a", 40, 60, blocks=[CHAIN[20], CHAIN[29]])
+    scene.say("a", 140, 160, blocks=[CHAIN[70], CHAIN[79]])
+    assert scene.book.scores["a"].faults == 0
+    scene.say("a", 100, 120, blocks=[CHAIN[50], CHAIN[59]])
+    assert scene.book.scores["a"].faults == 1
 
 
 def test_it_asks_for_no_more_than_it_is_allowed() -> None:
@@ -252,6 +305,8 @@ def test_who_ended_wants_nothing() -> None:
     assert scene.book.fetches == [scene.main]
     scene.answer(request)
     assert scene.given() == []
+    scene.main.join("b", 1.0)
+    scene.main.advertise("b", 198, (ViewRange(0, 200),), 1.0)
     assert scene.fetch.plan_within(MANY, 1.0) == ()
     scene.tend(10.0 * MAX_LATE_TIME)
     assert scene.result() == ((), (), ())
@@ -323,6 +378,44 @@ def test_what_peers_were_asked_for_is_not_due_when_our_chain_covers_it_too() -> 
     assert scene.fetch.next_due() == (request.views.stop, 50)
 
 
+def test_what_it_supplies_may_be_in_flight_besides() -> None:
+    scene = Scene((8, 30))
+    scene.fetch.note_own_ranges((ViewRange(10, 30),))
+    entry = scene.ask("a", 10, 20)
+    scene.supply(ViewRange(10, 30), 30)
+    assert scene.fetch.ledger.in_flight == ViewSet(8, [(10, 20)])
+    scene.answer(entry.request)
+    assert not scene.fetch.ledger.in_flight
+    assert scene.given() == list(CHAIN[5:15])
+
+
+def test_a_link_proves_what_lies_between_a_peer_and_our_own_chain() -> None:
+    scene = Scene((10, 30))
+    scene.fetch.note_own_ranges((ViewRange(12, 30),))
+    scene.say("a", 10, 11)
+    scene.supply(ViewRange(12, 30), 30)
+    assert not scene.fetch.is_wanting
+    scene.tend()
+    assert scene.result() == (holes(10, 30), (), ())
+
+
+def test_our_own_chain_may_be_longer_than_a_bitmap_is_wide() -> None:
+    step = HORIZON_VIEWS // 2
+    chain = make_chain(list(range(0, MAX_WIDTH + 80 * step, step)))
+    stop = chain[-1].view + 1
+    scene = Scene((0, stop), covers=(), chain=chain)
+    scene.fetch.note_own_ranges((ViewRange(0, stop),))
+    for _ in chain:
+        scene.tend()
+        due = scene.fetch.next_due()
+        if due is None:
+            break
+        scene.supply(due, due.stop)
+    assert scene.fetch.is_resolved
+    assert scene.given() == list(chain)
+    assert sum(views.length for views in scene.result()[0]) == stop - len(chain)
+
+
 def test_no_opinions_are_asked_for_where_our_own_chain_answered() -> None:
     scene = Scene((100, 110), "abc", chain=CHAIN[:50])
     scene.fetch.note_own_ranges((ViewRange(0, 110),))
@@ -347,6 +440,26 @@ def test_what_nobody_gives_is_missing_after_a_while() -> None:
     assert sorted(block.view for block in scene.given()) == [*range(10, 20, 2), *range(30, 40, 2)]
     empty = (*holes(10, 19), *holes(30, 39))
     assert scene.result() == (empty, (ViewRange(19, 20), ViewRange(39, 40)), (ViewRange(20, 30),))
+
+
+def test_only_what_brings_something_puts_the_end_off() -> None:
+    scene = Scene((10, 100), covers=((0, 20), (30, 40)))
+    scene.say("a", 10, 20, now=1.0)
+    scene.decline("a", 30, 40, 5.0)
+    scene.tend(0.9 + WAIT_TIME)
+    assert not scene.fetch.is_resolved
+    scene.tend(1.0 + WAIT_TIME)
+    assert scene.fetch.is_resolved
+
+
+def test_what_the_local_chain_supplies_puts_the_end_off() -> None:
+    scene = Scene((10, 100), covers=())
+    scene.fetch.note_own_ranges((ViewRange(0, 20),))
+    scene.supply(ViewRange(10, 20), 20, now=5.0)
+    scene.tend(4.9 + WAIT_TIME)
+    assert not scene.fetch.is_resolved
+    scene.tend(5.0 + WAIT_TIME)
+    assert scene.result()[2] == (ViewRange(20, 100),)
 
 
 def test_a_link_across_what_is_missing_proves_it_empty() -> None:
@@ -385,6 +498,8 @@ def test_above_what_nobody_covers_it_goes_on() -> None:
     scene.tend(WAIT_TIME)
     assert not scene.fetch.is_resolved
     assert scene.fetch.front.view == far
+    scene.tend(WAIT_TIME + 1)
+    assert scene.fetch.front.view == far
     scene.say("a", far, far + 10)
     scene.tend(2 * WAIT_TIME)
     assert scene.fetch.is_resolved
@@ -394,6 +509,21 @@ def test_above_what_nobody_covers_it_goes_on() -> None:
         (ViewRange(199, 200), ViewRange(far, far + 5), ViewRange(far + 6, far + 10)),
         (ViewRange(200, far), ViewRange(far + 10, 2 ** 40)),
     )
+
+
+def test_it_goes_on_with_what_was_asked_for_or_our_own_chain_covers_there() -> None:
+    far = 5 * HORIZON_VIEWS
+    scene = Scene((190, 2 ** 40), covers=((0, 200), (far + 6, far + 20)))
+    scene.fetch.note_own_ranges((ViewRange(far, far + 10),))
+    scene.ask("a", far + 6, far + 16)
+    scene.say("a", 190, 200)
+    scene.tend(WAIT_TIME)
+    assert scene.fetch.front.view == far
+    assert scene.fetch.next_due() is None
+    scene.tend(WAIT_TIME)
+    assert scene.fetch.next_due() == (far, far + 6)
+    assert scene.fetch.ledger.in_flight == ViewSet(far, [(far, far + 16)])
+    assert scene.fetch.ledger.wanted.next_at(far) == far + 16
 
 
 KINDS = ("honest", "empty", "omits", "declines", "silent")
