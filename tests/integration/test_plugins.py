@@ -1,25 +1,31 @@
-"""The example plugins, installed as packages, inside real nodes."""
+"""The example plugins and what the page for authors shows, as packages, inside real nodes."""
 import asyncio
-import json
+import contextlib
 from pathlib import Path
+import re
+import tempfile
+from textwrap import indent
 from typing import Any, Callable, Tuple
 
 from eth.abc import AtomicDatabaseAPI
 import pytest
 
 from blockio_plugin.rules.block_rlp import decode_block
-from blockio_plugin.rules.schemes import SlotScheme
+from blockio_plugin.rules.schemes import NumberScheme
 from blockio_plugin.tools.chain_builder import Recipe
 from blockio_plugin.tools.chain_files import initialize_chain, read_chain_config
 from blockio_plugin.tools.data_dir import open_data_dir
+from blockio_plugin.tools.docs_page import read_arguments, read_block
 from blockio_plugin.tools.head_probe import HeadProbe
 from blockio_plugin.tools.node_log import find_failures
 from blockio_plugin.tools.node_process import QUIET_FLAGS, NodeConfig, NodeProcess
-from blockio_plugin.tools.plugin_install import install_package
+from blockio_plugin.tools.plugin_install import COMPONENT_SETUP, install_package, write_package
 
 pytestmark = pytest.mark.integration
 
-PLUGINS = Path(__file__).parent.parent.parent / "fixtures" / "plugins"
+ROOT = Path(__file__).parent.parent.parent
+
+PAGE = ROOT / "docs" / "plugins.md"
 
 SYNC_TIMEOUT = 60.0
 """Seconds for a sync of some hundred blocks, most."""
@@ -27,17 +33,52 @@ SYNC_TIMEOUT = 60.0
 LOG_TIMEOUT = 30.0
 """Seconds for a line to appear in a log, most."""
 
+WATCHER = """
+from trinity.extensibility import AsyncioIsolatedComponent
+
+class Watcher(AsyncioIsolatedComponent):
+    name = "Watcher"
+    endpoint_name = "watcher"
+
+    @property
+    def is_enabled(self):
+        return self._boot_info.args.report_blockio
+
+    async def do_run(self, event_bus):
+{snippets}
+        self.logger.info("The scheme is %s", status.scheme)
+        await asyncio.get_event_loop().create_future()
+"""
+"""A component around the snippets that watch."""
+
 
 @pytest.fixture
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Installs plugins for the nodes that are started from now on."""
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    """Has the nodes that are started from now on find these packages, and no others."""
+    # What is printed is then there at once.
+    monkeypatch.setenv("PYTHONUNBUFFERED", "1")
 
-    def install(*names: str) -> None:
-        for name in names:
-            install_package(PLUGINS / name, tmp_path)
+    def install(*sources: Path) -> None:
+        target = tempfile.mkdtemp(dir=tmp_path)
+        monkeypatch.setenv("PYTHONPATH", target)
+        for source in sources:
+            install_package(source, Path(target))
 
     return install
+
+
+def examples() -> Tuple[Path, ...]:
+    """The packages that the page has one install."""
+    return tuple(ROOT / folder for folder in read_arguments(PAGE, "pip install")[1:])
+
+
+def follow(config: NodeConfig, text: str) -> NodeConfig:
+    """
+    The node of the page's command line that contains ``text``. What the page leaves out is where
+    the node lives and whom it knows; the rest is Trinity's default.
+    """
+    flags = (*QUIET_FLAGS, *read_arguments(PAGE, text))
+    return config._replace(view_scheme=None, sync_mode="beam", flags=flags)
 
 
 async def wait_logged(node: NodeProcess, text: str) -> None:
@@ -53,38 +94,57 @@ async def wait_logged(node: NodeProcess, text: str) -> None:
 
 
 async def test_report_and_archive(
-    mined: Any, directory: Path, install: Callable[..., None]
+    mined: Any,
+    directory: Path,
+    tmp_path: Path,
+    install: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    install("peer_report", "view_archive")
-    file = directory / "blocks"
-    async with NodeProcess.run(mined.configure(directory / "a", True)) as archive:
-        async for status in archive.watch():
-            head_view = status.head_view
-            break
-        flags = ("--report-blockio", "--archive-views", f"0-{head_view}", "--archive-file")
-        config = mined.configure(directory / "f", False, archive.enode())
-        config = config._replace(flags=(*QUIET_FLAGS, *flags, str(file)))
-        async with NodeProcess.run(config) as fresh:
-            head = await HeadProbe(config.data_dir).wait_for(mined.recipe.blocks, SYNC_TIMEOUT)
-            assert head.hash == mined.head_hash
-            await wait_logged(fresh, "Archived to")
-            await wait_logged(fresh, f"Head at view {head_view} of {head_view}")
-            await wait_logged(fresh, "ms per block, it supplied its first blocks")
-            assert f"{mined.recipe.blocks} imported in" in fresh.log()
-            assert find_failures(fresh.log()) == ""
-            await fresh.stop()
-            assert fresh.processes() == ()
-    genesis = json.loads(mined.recipe.genesis.read_text())["genesis"]
-    scheme = SlotScheme(mined.recipe.slot_seconds, int(genesis["timestamp"], 16))
-    lines = [line.split() for line in file.read_text().splitlines()]
-    assert len(lines) == mined.recipe.blocks + 1
-    blocks = sorted(decode_block(bytes.fromhex(line[2]), scheme) for line in lines)
+    snippets = read_block(PAGE, "python", "event_bus.subscribe(")
+    snippets += read_block(PAGE, "python", "event_bus.request(")
+    watcher = WATCHER.format(snippets=indent(snippets, " " * 8))
+    setup = COMPONENT_SETUP.format(module="watcher", component="Watcher")
+    write_package(tmp_path / "source", "watcher", watcher, setup)
+    install(*examples(), tmp_path / "source")
+    # The command line names the file without a directory.
+    monkeypatch.chdir(directory)
+    blocks, head_hash = mined.recipe.blocks, mined.head_hash
+    config = mined.configure(directory / "a", True)._replace(view_scheme="number")
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(config: NodeConfig) -> NodeProcess:
+            return await stack.enter_async_context(NodeProcess.run(config))
+
+        source = await start(config)
+        config = mined.configure(directory / "r", False, source.enode())
+        report = await start(follow(config, "--report-blockio"))
+        config = mined.configure(directory / "f", False, source.enode())
+        archive = await start(follow(config, "--archive-views"))
+        for node in (report, archive):
+            head = await HeadProbe(node.config.data_dir).wait_for(blocks, SYNC_TIMEOUT)
+            assert head.hash == head_hash
+        await wait_logged(report, f"Head at view {blocks} of {blocks}")
+        await wait_logged(report, "ms per block, it supplied its first blocks")
+        await wait_logged(report, f" {head_hash.hex()}\n")
+        assert f"{blocks} imported in" in report.log()
+        printed = re.findall(r"^(\d+) ([0-9a-f]{64})$", report.log(), re.M)
+        assert sum(int(count) for count, _ in printed) == blocks
+        assert printed[-1][1] == head_hash.hex()
+        assert "The scheme is number" in report.log()
+        # Nobody has the views above the head.
+        await wait_logged(archive, "Archived to blocks: 0 ranges empty, 0 unproven, 1 missing")
+        for node in (report, archive):
+            assert find_failures(node.log()) == ""
+            await node.stop()
+            assert node.processes() == ()
+    lines = [line.split() for line in (directory / "blocks").read_text().splitlines()]
+    assert len(lines) == blocks + 1
+    archived = sorted(decode_block(bytes.fromhex(line[2]), NumberScheme()) for line in lines)
     assert sorted((int(line[0]), line[1]) for line in lines) == [
-        (block.view, block.hash.hex()) for block in blocks
+        (block.view, block.hash.hex()) for block in archived
     ]
-    assert [block.number for block in blocks] == list(range(mined.recipe.blocks + 1))
-    assert blocks[-1].hash == mined.head_hash
-    assert ", 0 missing" in fresh.log()
+    assert [block.number for block in archived] == list(range(blocks + 1))
+    assert archived[-1].hash == head_hash
 
 
 def mine_rounds(recipe: Recipe, db: AtomicDatabaseAPI, blocks: int) -> Tuple[int, bytes]:
@@ -111,24 +171,31 @@ def mine_rounds(recipe: Recipe, db: AtomicDatabaseAPI, blocks: int) -> Tuple[int
 
 
 async def test_a_view_scheme_from_a_package(
-    mined: Any, directory: Path, install: Callable[..., None]
+    mined: Any, directory: Path, tmp_path: Path, install: Callable[..., None]
 ) -> None:
-    install("extra_data_scheme")
+    """One node has the example's scheme, the other one the page's, and the page's component."""
     recipe, blocks = mined.recipe, 150
 
     def configure(name: str, *enodes: str) -> NodeConfig:
-        return NodeConfig(
-            data_dir=directory / name,
-            genesis=recipe.genesis,
-            network_id=recipe.network_id,
-            view_scheme="extra-data",
-            preferred_nodes=enodes,
+        config = NodeConfig(
+            directory / name, recipe.genesis, recipe.network_id, preferred_nodes=enodes
         )
+        return follow(config, "--blockio-view-scheme extra-data")
+
+    counter = read_block(PAGE, "python", "class Counter")
+    setup = read_block(PAGE, "ini", "trinity.components")
+    write_package(tmp_path / "counter", "counter", counter, setup)
+    scheme = read_block(PAGE, "python", "def view_of")
+    setup = "[metadata]\nname = shown\n[options]\npy_modules = blockio_extra_data_scheme\n"
+    setup += read_block(PAGE, "ini", "blockio_plugin.view_schemes")
+    write_package(tmp_path / "scheme", "blockio_extra_data_scheme", scheme, setup)
 
     with open_data_dir(directory / "a", recipe.genesis, recipe.network_id) as db:
         view, head_hash = mine_rounds(recipe, db, blocks)
+    install(*examples())
     async with NodeProcess.run(configure("a")) as archive:
         config = configure("f", archive.enode())
+        install(tmp_path / "counter", tmp_path / "scheme")
         async with NodeProcess.run(config) as fresh:
             head = await HeadProbe(config.data_dir).wait_for(blocks, SYNC_TIMEOUT)
             assert head.hash == head_hash
@@ -136,5 +203,7 @@ async def test_a_view_scheme_from_a_package(
                 if status.head_number == blocks:
                     assert (status.scheme, status.head_view) == ("extra-data", view)
                     break
+            missing = ((view + 1, 1000), (5000, 6000))
+            await wait_logged(fresh, f"{blocks + 1} blocks; nobody gave {missing}")
             assert find_failures(fresh.log()) == ""
         assert find_failures(archive.log()) == ""
