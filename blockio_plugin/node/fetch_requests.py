@@ -126,7 +126,12 @@ class FetchResponder(Service):
                     await self._probe(begun)
                     sent_at = loop.time()
             if not begun.cancelled.is_set():
-                await self._send(begun, FetchCompleted(begun.fetch_id, *begun.fetch.complete()))
+                # Plain pairs: our own kind of range would bring its module to whoever asked.
+                ended = [
+                    tuple((start, stop) for start, stop in ranges)
+                    for ranges in begun.fetch.complete()
+                ]
+                await self._send(begun, FetchCompleted(begun.fetch_id, *ended))
         except _SubscriberGone:
             self.logger.debug("Fetch %s has lost its subscriber", begun.fetch_id)
         except Exception as err:
