@@ -8,12 +8,17 @@ from lahja import AsyncioEndpoint
 import pytest
 
 from blockio_plugin.client import BlockIOUnavailable, fetch_views
-from blockio_plugin.events import TO_BLOCKIO_BROADCAST_CONFIG, CheckFetchRequest, FetchRefused
+from blockio_plugin.events import (
+    TO_BLOCKIO_BROADCAST_CONFIG,
+    BlocksFetched,
+    CheckFetchRequest,
+    FetchRefused,
+)
 from blockio_plugin.tools.bus_process import BusConfig, BusProcess
 
 CONFIG = BusConfig(blocks=2000, spacing=2, own_blocks=300)
 
-SLOW = BusConfig(blocks=50000, rate=500.0)
+SLOW = BusConfig(blocks=5000, rate=50.0)
 """Takes half a minute, so that something can happen meanwhile."""
 
 TIMEOUT = 20.0
@@ -64,17 +69,18 @@ async def test_a_slow_consumer_is_sent_no_more_than_its_window(directory: Path) 
             views = []
             async for block in blocks:
                 views.append(block.view)
-                # Time for all that the window lets through.
                 if len(views) % 400 == 1:
-                    await asyncio.sleep(0.5)
+                    # All that the window lets through has come by the time another fetch is over.
+                    async with fetch_views(bus, ((0, 1000),)) as others:
+                        assert len([block async for block in others]) == 500
                     waiting = sum(len(getattr(event, "blocks", ())) for event in blocks._events)
-                    assert waiting + len(blocks._blocks) <= 2 * 50 + 512
+                    assert 0 < waiting + len(blocks._blocks) <= 2 * 50 + 512
         assert sorted(views) == list(range(1, 4000, 2))
 
 
 async def test_leaving_early_cancels(directory: Path) -> None:
     async with BusProcess.run(SLOW, directory) as process, process.connect() as bus:
-        async with fetch_views(bus, ((0, 50000),)) as blocks:
+        async with fetch_views(bus, ((0, 5000),)) as blocks:
             await asyncio.wait_for(blocks.__anext__(), TIMEOUT)
             request = CheckFetchRequest(str(blocks._fetch_id))
             assert (await bus.request(request, TO_BLOCKIO_BROADCAST_CONFIG)).is_open
@@ -91,30 +97,52 @@ async def test_block_io_that_is_not_there() -> None:
 
 async def test_a_plugin_that_starts_during_a_restart(directory: Path) -> None:
     async with BusProcess.run(CONFIG, directory) as process, process.connect() as bus:
-        process.restart()
-        await asyncio.sleep(0.3)
-        async with fetch_views(bus, ((0, 1000),)) as blocks:
-            assert len([block async for block in blocks]) == 500
+        await process.go_down(bus)
+
+        async def fetch() -> int:
+            async with fetch_views(bus, ((0, 1000),)) as blocks:
+                return len([block async for block in blocks])
+
+        fetching = asyncio.ensure_future(fetch())
+        # It subscribes to what follows before it waits for block I/O.
+        while not bus.is_endpoint_subscribed_to(bus.name, BlocksFetched):
+            await bus.wait_until_endpoint_subscriptions_change()
+        assert not fetching.done()
+        process.come_up()
+        assert await asyncio.wait_for(fetching, TIMEOUT) == 500
 
 
-async def test_a_restart_ends_a_fetch_and_the_next_one_works(directory: Path) -> None:
+async def test_block_io_that_goes_down_ends_a_fetch_and_the_next_one_works(
+    directory: Path,
+) -> None:
     async with BusProcess.run(SLOW, directory) as process, process.connect() as bus:
-        with pytest.raises(BlockIOUnavailable):
-            async with fetch_views(bus, ((0, 50000),)) as blocks:
+        with pytest.raises(BlockIOUnavailable, match="went down"):
+            async with fetch_views(bus, ((0, 5000),)) as blocks:
                 async for block in blocks:
                     if not block.view % 64:
-                        process.restart()
+                        await process.go_down(bus)
                         break
                 async for block in blocks:
                     pass
+        process.come_up()
         async with fetch_views(bus, ((0, 100),)) as blocks:
             assert len([block async for block in blocks]) == 99
+
+
+async def test_a_restart_between_two_looks_ends_a_fetch(directory: Path) -> None:
+    async with BusProcess.run(SLOW, directory) as process, process.connect() as bus:
+        with pytest.raises(BlockIOUnavailable, match="was restarted"):
+            async with fetch_views(bus, ((0, 5000),)) as blocks:
+                await asyncio.wait_for(blocks.__anext__(), TIMEOUT)
+                await process.restart(bus)
+                async for _ in blocks:
+                    pass
 
 
 async def test_a_process_that_dies_ends_a_fetch(directory: Path) -> None:
     async with BusProcess.run(SLOW, directory) as process, process.connect() as bus:
         async def consume() -> None:
-            async with fetch_views(bus, ((0, 50000),)) as blocks:
+            async with fetch_views(bus, ((0, 5000),)) as blocks:
                 await blocks.__anext__()
                 await process.kill()
                 async for _ in blocks:

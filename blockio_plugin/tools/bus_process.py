@@ -1,17 +1,17 @@
 """
 Block I/O with modelled peers, on a real bus and in a process of its own, for tests and benchmarks.
 
-Everything but the connections and the database is real. A hang-up signal restarts block I/O within
-the process, as if the node did; its endpoint stays.
+Everything but the connections and the database is real. A signal takes block I/O down within the
+process and another one brings it up, as if the node did; its endpoint stays. Processes are forked
+from one that has imported everything, which takes longer than most of the tests.
 """
-import argparse
 import asyncio
 from bisect import bisect_left
 import contextlib
+import multiprocessing
 import os
 from pathlib import Path
 import signal
-import sys
 from typing import AsyncIterator, Dict, List, NamedTuple, Sequence, Tuple
 import uuid
 
@@ -46,8 +46,14 @@ from blockio_plugin.tools.memory_chain import MemoryChain
 START_TIMEOUT = 30.0
 """Seconds for the process to serve its endpoint, most."""
 
-DOWN_TIME = 3.0
-"""Seconds for which a restart takes block I/O down: the client looks before they are over."""
+RESTART_TIMEOUT = 20.0
+"""Seconds for block I/O to go down or to come up, most."""
+
+DOWN, UP = signal.SIGUSR1, signal.SIGUSR2
+"""What takes block I/O down, and what brings it up again."""
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload([__name__])
 
 
 class BusConfig(NamedTuple):
@@ -128,16 +134,23 @@ async def serve(config: BusConfig, path: Path) -> None:
     """Run until the process is ended."""
     chain = config.make_chain()
     own = MemoryChain(chain[: config.own_blocks] or chain[:1], SLOT.name)
-    restart = asyncio.Event()
-    asyncio.get_event_loop().add_signal_handler(signal.SIGHUP, restart.set)
+    down, up = asyncio.Event(), asyncio.Event()
+    asyncio.get_event_loop().add_signal_handler(DOWN, down.set)
+    asyncio.get_event_loop().add_signal_handler(UP, up.set)
     async with AsyncioEndpoint.serve(ConnectionConfig(BLOCKIO_ENDPOINT, path)) as bus:
         while True:
             peers = ModelledPeers(config, chain)
             block_io = BlockIO(bus, peers, peers, NoImporter(), ChainThread(own), SLOT, False)
             async with background_asyncio_service(block_io):
-                await restart.wait()
-            restart.clear()
-            await asyncio.sleep(DOWN_TIME)
+                await down.wait()
+            await up.wait()
+            down.clear()
+            up.clear()
+
+
+def serve_forked(config: BusConfig, path: Path) -> None:
+    """What a forked process runs."""
+    asyncio.get_event_loop().run_until_complete(serve(config, path))
 
 
 class BusProcess:
@@ -146,7 +159,7 @@ class BusProcess:
     def __init__(self, config: BusConfig, path: Path) -> None:
         self.config = config
         self.path = path
-        self._process: "asyncio.subprocess.Process"
+        self._process = FORKS.Process(target=serve_forked, args=(config, path), daemon=True)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -162,31 +175,43 @@ class BusProcess:
     @property
     def pid(self) -> int:
         """The id of the process."""
+        assert self._process.pid is not None
         return self._process.pid
 
     async def start(self) -> None:
         """Start it and wait until its endpoint is served."""
-        arguments = [str(self.path), *map(str, self.config)]
-        self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-W", "ignore", "-m", "blockio_plugin.tools.bus_process"),
-            *arguments,
-            stdin=asyncio.subprocess.DEVNULL,
-        )
+        self._process.start()
         deadline = asyncio.get_event_loop().time() + START_TIMEOUT
         while not self.path.exists():
-            assert self._process.returncode is None, "it ended"
+            assert self._process.is_alive(), "it ended"
             assert asyncio.get_event_loop().time() < deadline, "it did not start"
             await asyncio.sleep(0.02)
 
-    def restart(self) -> None:
-        """Have block I/O go down for some seconds."""
-        self._process.send_signal(signal.SIGHUP)
+    async def go_down(self, bus: AsyncioEndpoint) -> None:
+        """Take block I/O down, and wait until ``bus`` knows."""
+        os.kill(self.pid, DOWN)
+
+        async def wait_down() -> None:
+            while bus.is_endpoint_subscribed_to(BLOCKIO_ENDPOINT, FetchViewsRequest):
+                await bus.wait_until_endpoint_subscriptions_change()
+
+        await asyncio.wait_for(wait_down(), RESTART_TIMEOUT)
+
+    def come_up(self) -> None:
+        """Bring block I/O up again."""
+        os.kill(self.pid, UP)
+
+    async def restart(self, bus: AsyncioEndpoint) -> None:
+        """Take block I/O down and bring it up again, and wait until ``bus`` knows."""
+        await self.go_down(bus)
+        self.come_up()
+        up = bus.wait_until_endpoint_subscribed_to(BLOCKIO_ENDPOINT, FetchViewsRequest)
+        await asyncio.wait_for(up, RESTART_TIMEOUT)
 
     async def kill(self) -> None:
         """Kill it, and clear away what it leaves."""
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        await self._process.wait()
+        self._process.kill()
+        await asyncio.get_event_loop().run_in_executor(None, self._process.join)
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
 
@@ -206,20 +231,3 @@ class BusProcess:
                     BLOCKIO_ENDPOINT, FetchViewsRequest
                 )
             yield endpoint
-
-
-def main() -> None:
-    """Serve what the command line says: the path, then the fields of a ``BusConfig``."""
-    parser = argparse.ArgumentParser(prog="bus_process", description=__doc__)
-    parser.add_argument("path", type=Path)
-    for name in ("blocks", "spacing", "own_blocks", "peers"):
-        parser.add_argument(name, type=int)
-    for name in ("delay", "rate"):
-        parser.add_argument(name, type=float)
-    values = vars(parser.parse_args())
-    path = values.pop("path")
-    asyncio.get_event_loop().run_until_complete(serve(BusConfig(**values), path))
-
-
-if __name__ == "__main__":
-    main()

@@ -40,9 +40,7 @@ async def test_facts_of_a_fetch(directory: Path) -> None:
         bus.subscribe(AvailabilityUpdated, came.append)
         bus.subscribe(ViewsRequested, came.append)
         bus.subscribe(PeerScored, lambda event: (came.append(event), scored.set()))
-        process.restart()
-        # It is up again when it takes the fetch; adverts came first.
-        await asyncio.sleep(1)
+        await process.restart(bus)
         async with fetch_views(bus, ((1, 501),)) as blocks:
             assert len([block async for block in blocks]) == 500
         await asyncio.wait_for(scored.wait(), TIMEOUT)

@@ -130,7 +130,7 @@ async def test_blocks_come_once_and_then_the_end(directory: Path) -> None:
     async with BusProcess.run(SPACED, directory) as process, process.connect() as bus:
         came = Came(bus)
         # The node holds the views below 599 itself.
-        fetch_id = await came.ask(((500, 700), (650, 800), (2990, 3005)))
+        fetch_id = await came.ask(((500, 700), (650, 800), (2990, 2999)))
         await came.wait_completed(1)
     views = [view for view in chain if 500 <= view < 800 or 2990 <= view]
     assert came.views(fetch_id) == views
@@ -138,11 +138,12 @@ async def test_blocks_come_once_and_then_the_end(directory: Path) -> None:
         assert (block.hash, block.rlp) == (chain[block.view].hash, chain[block.view].rlp)
     (completed,) = came.completed
     assert completed.fetch_id == fetch_id
-    parts = (*completed.empty, *completed.unproven, *completed.missing)
+    parts = (*completed.empty, *completed.unproven)
+    # Plain pairs, so that nothing of ours but the events is imported where they come.
+    assert {type(part) for part in parts} == {tuple}
     rest = [view for part in parts for view in range(*part)]
-    wanted = [*range(500, 800), *range(2990, 3005)]
-    assert sorted(rest + views) == wanted
-    assert completed.missing == ((2999, 3005),)
+    assert sorted(rest + views) == [*range(500, 800), *range(2990, 2999)]
+    assert completed.missing == ()
     assert {view for part in completed.empty for view in range(*part)} >= set(
         range(500, 797)
     ) - set(views)
@@ -165,12 +166,18 @@ async def test_ten_overlapping_fetches(directory: Path) -> None:
 
 
 async def test_views_that_nobody_holds(directory: Path) -> None:
+    """Takes 10 seconds, which is what such a fetch is promised to take."""
     async with BusProcess.run(SPACED, directory) as process, process.connect() as bus:
         came = Came(bus)
-        await came.ask(((10 ** 9, 10 ** 9 + 50), (2 ** 63 - 1, 2 ** 63)))
-        await came.wait_completed(1)
-    assert came.completed[0].missing == ((10 ** 9, 10 ** 9 + 50), (2 ** 63 - 1, 2 ** 63))
-    assert came.completed[0].empty == came.completed[0].unproven == ()
+        nowhere = ((10 ** 9, 10 ** 9 + 50), (2 ** 63 - 1, 2 ** 63))
+        await came.ask(nowhere)
+        above = await came.ask(((2990, 3005), *nowhere))
+        await came.wait_completed(2)
+    assert came.views(above) == [2992, 2995, 2998]
+    completed = {completed.fetch_id == above: completed for completed in came.completed}
+    assert completed[False].missing == nowhere
+    assert completed[False].empty == completed[False].unproven == ()
+    assert completed[True].missing == ((2999, 3005), *nowhere)
 
 
 MALFORMED = (
@@ -207,10 +214,10 @@ async def test_malformed_requests_change_nothing(directory: Path) -> None:
 
 
 async def test_a_cancelled_fetch_is_forgotten(directory: Path) -> None:
-    config = BusConfig(blocks=20000, rate=1000.0)
+    config = BusConfig(blocks=2000, rate=50.0)
     async with BusProcess.run(config, directory) as process, process.connect() as bus:
         came = Came(bus)
-        fetch_id = await came.ask(((1, 20001),))
+        fetch_id = await came.ask(((1, 2001),))
         await came.wait(lambda: came.blocks)
         assert await is_open(bus, fetch_id)
         await bus.broadcast(CancelFetchCommand(fetch_id), TO_BLOCKIO_BROADCAST_CONFIG)
@@ -218,7 +225,7 @@ async def test_a_cancelled_fetch_is_forgotten(directory: Path) -> None:
         await came.wait_completed(1)
         assert came.completed[0].fetch_id == second
         assert not await is_open(bus, fetch_id)
-    assert len(came.views(fetch_id)) < 20000
+    assert len(came.views(fetch_id)) < 2000
 
 
 async def test_a_window_that_is_not_acknowledged_stops_the_fetch(directory: Path) -> None:
@@ -239,7 +246,8 @@ async def test_a_window_that_is_not_acknowledged_stops_the_fetch(directory: Path
 
 @pytest.mark.parametrize("window", [None, 64])
 async def test_a_subscriber_that_dies_is_forgotten(directory: Path, window: object) -> None:
-    config = BusConfig(blocks=30000, rate=2000.0)
+    # It would take much longer than it may take to notice.
+    config = BusConfig(blocks=3000, rate=20.0)
     async with BusProcess.run(config, directory) as process, process.connect() as bus:
         async with subscriber(process, window) as (child, fetch_id):
             assert await is_open(bus, fetch_id)
