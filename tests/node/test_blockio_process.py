@@ -1,11 +1,12 @@
 """Chains with branches, followed by block I/O over real databases and real execution."""
 import asyncio
 from contextlib import AsyncExitStack
+from functools import lru_cache
 import json
-from pathlib import Path
-from typing import Any, Callable, List, NamedTuple, Tuple
+from typing import Any, Callable, Iterator, List, NamedTuple, Tuple
 
 from eth.db.atomic import AtomicDB
+from eth.db.backends.memory import MemoryDB
 import pytest
 import rlp
 from trinity.config import Eth1ChainConfig
@@ -39,12 +40,9 @@ class Branches(NamedTuple):
 
     def import_all(self, *indexes: int) -> AtomicDB:
         """A database into which these branches were imported, in this order, in this process."""
-        db = AtomicDB()
-        initialize_chain(db, self.config)
-        importer = BlockImporter(db, self.config.full_chain_class, NumberScheme())
-        for index in indexes:
-            assert importer.import_blocks(self.blocks(index)).result.failure is None
-        return db
+        branches = tuple(map(self.blocks, indexes))
+        # Tests write to theirs.
+        return AtomicDB(MemoryDB(dict(import_branches(self.config, branches).kv_store)))
 
     def head(self, *indexes: int) -> bytes:
         chain = self.config.full_chain_class(self.import_all(*indexes))
@@ -52,16 +50,33 @@ class Branches(NamedTuple):
         return head_hash
 
 
-@pytest.fixture
-def grow(recipe: Recipe, tmp_path: Path) -> Callable[..., Branches]:
+@lru_cache(maxsize=None)
+def import_branches(config: Eth1ChainConfig, branches: Tuple[Tuple[bytes, ...], ...]) -> MemoryDB:
+    """What holds the branches after their import, in this order; not to be written to."""
+    kept = MemoryDB()
+    db = AtomicDB(kept)
+    initialize_chain(db, config)
+    importer = BlockImporter(db, config.full_chain_class, NumberScheme())
+    for blocks in branches:
+        assert importer.import_blocks(blocks).result.failure is None
+    return kept
+
+
+@pytest.fixture(scope="module")
+def grow(
+    recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Branches]]:
     """Mines a trunk and branches on it, each of so many blocks of so many seconds."""
     genesis = json.loads(recipe.genesis.read_text())
     # Far above the least difficulty, so that it can fall.
     genesis["genesis"]["difficulty"] = hex(2 ** 26)
-    path = tmp_path / "genesis.json"
+    path = tmp_path_factory.mktemp("branches") / "genesis.json"
     path.write_text(json.dumps(genesis))
     recipe = recipe._replace(genesis=path, skip_probability=0.0, transfer_every=20, transfers=2)
 
+    config = read_chain_config(path)
+
+    @lru_cache(maxsize=None)
     def make(trunk: int, *tops: Tuple[int, int]) -> Branches:
         branches: List[Tuple[bytes, ...]] = []
         for seed, (length, seconds) in enumerate(tops):
@@ -70,12 +85,13 @@ def grow(recipe: Recipe, tmp_path: Path) -> Callable[..., Branches]:
             build_chain(recipe._replace(slot_seconds=seconds, seed=seed), db, trunk + length)
             branches.append(tuple(iterate_blocks(db, 1, trunk + length)))
         return Branches(
-            read_chain_config(path),
+            config,
             branches[0][:trunk],
             tuple(branch[trunk:] for branch in branches),
         )
 
-    return make
+    yield make
+    import_branches.cache_clear()
 
 
 class Network:
@@ -204,6 +220,7 @@ async def test_a_branch_that_lost_is_imported_once(grow: Callable[..., Branches]
         requests = theirs.asked
         advert = Availability("number", 8, (ViewRange(0, 9),))
         for _ in range(3):
+            # As often as it looks: chains are read in threads, so that time here is real.
             await asyncio.sleep(LOOK_INTERVAL)
             theirs.send_availability("ours", advert)
         await asyncio.sleep(LOOK_INTERVAL)
