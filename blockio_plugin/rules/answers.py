@@ -34,13 +34,13 @@ def check_answer(asked: Asked, answer: BlocksByView, blocks: Sequence[Block]) ->
     if len(blocks) > min(asked.max_blocks, MAX_ANSWER_BLOCKS):
         raise Offence(f"{len(blocks)} blocks where {asked.max_blocks} were asked for")
     previous = covered.start - 1
-    for block in blocks:
-        if block.view <= previous:
+    for view in [block.view for block in blocks]:
+        if view <= previous:
             raise Offence(
-                f"block at view {block.view} does not ascend from view {previous}"
+                f"block at view {view} does not ascend from view {previous}"
                 if previous >= covered.start
-                else f"block at view {block.view} below the covered views {covered}"
+                else f"block at view {view} below the covered views {covered}"
             )
-        previous = block.view
+        previous = view
     if previous >= covered.stop:
         raise Offence(f"block at view {previous} past the covered views {covered}")

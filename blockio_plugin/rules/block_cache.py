@@ -5,6 +5,7 @@ Links are looked up by parent hash, so following the chain from the front costs 
 and a block of another branch in between is simply never reached.
 """
 from collections import deque
+from itertools import repeat
 from typing import Deque, Dict, List, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.blocks import Block
@@ -63,15 +64,21 @@ class BlockCache:
 
     def add(self, blocks: Sequence[Block], peer: PeerID) -> None:
         """Put blocks in at views that are free."""
-        views = [block.view for block in blocks]
+        if not blocks:
+            return
+        # Field by field and not block by block: each block comes by here.
+        views, _, _, parents, rlps = zip(*blocks)
         self._blocks.update(zip(views, blocks))
-        self._suppliers.update(dict.fromkeys(views, peer))
+        self._suppliers.update(zip(views, repeat(peer)))
         children = self._children
-        for block in blocks:
-            # Of two that name one parent the first goes first; import tells which is right.
-            if children.setdefault(block.parent_hash, block) is not block:
-                self._siblings.setdefault(block.parent_hash, []).append(block)
-        self.bytes += sum([len(block.rlp) for block in blocks])
+        if len(set(parents)) == len(blocks) and children.keys().isdisjoint(parents):
+            children.update(zip(parents, blocks))
+        else:
+            for block in blocks:
+                # Of two that name one parent the first goes first; import tells which is right.
+                if children.setdefault(block.parent_hash, block) is not block:
+                    self._siblings.setdefault(block.parent_hash, []).append(block)
+        self.bytes += sum(map(len, rlps))
         self.held.add_views(views)
 
     def remove(self, view: int) -> Block:
@@ -101,7 +108,7 @@ class BlockCache:
         ready: List[Block] = []
         size, children = 0, self._children
         tip_hash, tip_view = self._tip_hash, self._tip_view
-        while len(ready) < max_blocks:
+        for _ in range(max_blocks):
             block = children.get(tip_hash)
             if block is None:
                 break
@@ -138,15 +145,18 @@ class BlockCache:
         handed_out, blocks, children = self._handed_out, self._blocks, self._children
         suppliers, size = self._suppliers, 0
         confirmed: List[Block] = []
+        if handed_out and handed_out[-1].view <= view:
+            confirmed.extend(handed_out)
+            handed_out.clear()
         while handed_out and handed_out[0].view <= view:
             confirmed.append(handed_out.popleft())
         if not confirmed:
             return None
+        has_siblings = bool(self._siblings)
         for block in confirmed:
             block_view, _, _, parent_hash, rlp = block
-            del blocks[block_view]
-            del suppliers[block_view]
-            if self._siblings:
+            del blocks[block_view], suppliers[block_view]
+            if has_siblings:
                 self._unlink(block)
             else:
                 del children[parent_hash]

@@ -99,8 +99,13 @@ class Ledger:
         if stop > self.horizon:
             self.wanted.add(self.horizon, stop)
             self.horizon = stop
-        skipped = ViewSet(self.wanted.base, [(start, stop)]) & self.wanted
-        self.answered.update(skipped)
+        skipped = self.wanted.count(start, stop)
+        if not skipped:
+            return
+        if skipped == stop - start:
+            self.answered.add(start, stop)
+        else:
+            self.answered.update(ViewSet(self.wanted.base, [(start, stop)]) & self.wanted)
         self.wanted.remove(start, stop)
 
     def adopt_answers(self, held: ViewSet) -> None:

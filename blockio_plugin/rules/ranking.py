@@ -61,11 +61,12 @@ def rank_segments(
         lowest = wanted.next_at(partition.segments[numbers[0]].start)
         for peer in partition.segments[numbers[0]].holders:
             score = scores[peer]
-            if score.paused_until > now or (
-                lowest is not None
-                and any(lowest in views and now < until for views, until in table.excluded(peer))
-            ):
+            if score.paused_until > now:
                 continue
+            exclusions = table.excluded(peer)
+            if exclusions and lowest is not None:
+                if any(lowest in views and now < until for views, until in exclusions):
+                    continue
             rate += 1.0 / score.value
             quickest = min(quickest, score.round_trip + score.service_time(1))
         time_left = views[key] * density / rate if rate else LONG

@@ -45,10 +45,12 @@ class ViewSet:
         return self._base
 
     def _clamp(self, start: int, stop: int) -> Tuple[int, int]:
-        return (
-            min(max(start - self._base, 0), MAX_WIDTH),
-            min(max(stop - self._base, 0), MAX_WIDTH),
-        )
+        low, high = start - self._base, stop - self._base
+        if 0 <= low and high <= MAX_WIDTH:
+            # Nearly always, and all that is booked comes by here. Where low is not below high,
+            # the callers leave it alone.
+            return low, high
+        return min(max(low, 0), MAX_WIDTH), min(max(high, 0), MAX_WIDTH)
 
     def add(self, start: int, stop: int) -> None:
         """Put the views ``[start, stop)`` in."""
@@ -159,9 +161,12 @@ class ViewSet:
         """The lowest ``limit`` runs of the set inside ``[start, stop)``."""
         return tuple(islice(self.runs(start, stop), limit))
 
-    def _combined(self, other: "ViewSet", bits: BitMap) -> "ViewSet":
+    def _check_base(self, other: "ViewSet") -> None:
         if self._base != other._base:
             raise ValueError(f"sets based at {self._base} and {other._base} do not combine")
+
+    def _combined(self, other: "ViewSet", bits: BitMap) -> "ViewSet":
+        self._check_base(other)
         result = ViewSet(self._base)
         bits.add(LAST_BIT)
         result._bits = bits
@@ -178,7 +183,8 @@ class ViewSet:
 
     def update(self, other: "ViewSet") -> None:
         """Put all views of ``other`` in."""
-        self._bits = self._combined(other, self._bits | other._bits)._bits
+        self._check_base(other)
+        self._bits |= other._bits
 
     def rebase(self, base: int) -> None:
         """Move the base; views that then lie outside are dropped."""

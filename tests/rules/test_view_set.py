@@ -128,3 +128,5 @@ def test_hostile_ranges_end_at_the_width() -> None:
 def test_sets_of_different_bases_do_not_combine() -> None:
     with pytest.raises(ValueError):
         ViewSet(0) | ViewSet(1)
+    with pytest.raises(ValueError):
+        ViewSet(0).update(ViewSet(1))
