@@ -29,6 +29,10 @@ from blockio_plugin.rules.views import ViewRange, ViewRanges, clip
 WAIT_TIME = 10.0
 """Seconds without any progress, and with nothing asked, after which views are missing."""
 
+ASK_AGAIN_TIME = 1.5
+"""Seconds in which what timed out may be asked of others before it is missing: more than lies
+between two looks, less than after which the one that was late is asked again."""
+
 MAX_HELD = 65536
 """Blocks above a gap that are remembered for their links, most; about 20 MB. Then it waits."""
 
@@ -100,6 +104,7 @@ class RangeFetch(Fetch):
         self._own_ranges: ViewRanges = ()
         self._allowance = 0.0
         self._progress_at = now
+        self._asked_at = now
         self._is_resolved = False
         super().__init__(
             front=Front(views.start, UNKNOWN_HASH), limits=Limits(), random=random, peers=peers
@@ -117,6 +122,7 @@ class RangeFetch(Fetch):
         self.links = RangeLinks(self.ledger, self.cache, self.peers, self._own_views)
         self.links.front_hash = front.hash
         self._claimed_to = front.view
+        self._least_unanswered = self.views.stop - front.view
 
     def _adopt_open_requests(self) -> None:
         self.set_target(self.views.stop)
@@ -213,15 +219,14 @@ class RangeFetch(Fetch):
         asked = entry.request.views
         if asked.stop <= self.ledger.front or self.ledger.horizon <= asked.start:
             return Receipt((), 0, entry.is_late)
-        still_open = self._count_open()
         receipt = super().note_answered(entry, covered, next_view, blocks, now)
-        if receipt.fresh or self._count_open() < still_open:
+        unanswered = self.ledger.target - self.ledger.front - len(self.ledger.answered)
+        if receipt.fresh or unanswered < self._least_unanswered:
             self._progress_at = now
+        # To hear once more what was heard before is no progress.
+        self._least_unanswered = min(unanswered, self._least_unanswered)
         self._resolve()
         return receipt
-
-    def _count_open(self) -> int:
-        return len(self.ledger.wanted) + len(self.ledger.in_flight)
 
     def _can_use(self, entry: OpenRequest, covered: ViewRange, blocks: Sequence[Block]) -> bool:
         return self._outlet.is_open or not blocks
@@ -327,9 +332,16 @@ class RangeFetch(Fetch):
                 self.links.doubt_front(now)
         if is_held_up:
             self._progress_at = now
-        hope = MAX_LATE_TIME if ledger.in_flight else WAIT_TIME
-        if now - self._progress_at >= hope:
+        if ledger.in_flight:
+            self._asked_at = now
+        if now >= self._hopes_until:
             self._give_up(now)
+
+    @property
+    def _hopes_until(self) -> float:
+        if self.ledger.in_flight:
+            return self._progress_at + MAX_LATE_TIME
+        return max(self._progress_at + WAIT_TIME, self._asked_at + ASK_AGAIN_TIME)
 
     @property
     def is_waiting(self) -> bool:
@@ -338,9 +350,8 @@ class RangeFetch(Fetch):
 
     def wake_by(self, now: float) -> float:
         """Seconds: when to call ``tend`` and ``plan`` again at the latest."""
-        at = self._progress_at + (MAX_LATE_TIME if self.ledger.in_flight else WAIT_TIME)
         asking = self.wake_at(now)
-        return max(now, at if asking is None else min(at, asking))
+        return max(now, self._hopes_until if asking is None else min(self._hopes_until, asking))
 
     def _give_up(self, now: float) -> None:
         """Settle what lies below the horizon as it stands; go on where somebody covers views."""

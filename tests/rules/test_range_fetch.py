@@ -17,7 +17,13 @@ from blockio_plugin.rules.lateness import MAX_LATE_TIME
 from blockio_plugin.rules.ledger import HORIZON_VIEWS
 from blockio_plugin.rules.outlet import OVERFLOW, Outlet
 from blockio_plugin.rules.peer_book import PeerBook
-from blockio_plugin.rules.range_fetch import TAIL_OPINIONS, WAIT_TIME, Outcome, RangeFetch
+from blockio_plugin.rules.range_fetch import (
+    ASK_AGAIN_TIME,
+    TAIL_OPINIONS,
+    WAIT_TIME,
+    Outcome,
+    RangeFetch,
+)
 from blockio_plugin.rules.requests import OpenRequest, Request
 from blockio_plugin.rules.scoring import FIRST_REQUESTS
 from blockio_plugin.rules.view_set import MAX_WIDTH, ViewSet
@@ -444,8 +450,14 @@ def test_what_nobody_gives_is_missing_after_a_while() -> None:
 
 def test_only_what_brings_something_puts_the_end_off() -> None:
     scene = Scene((10, 100), covers=((0, 20), (30, 40)))
+    scene.decline("a", 30, 40, 0.5)
+    scene.tend(WAIT_TIME)
+    assert scene.fetch.is_resolved
+    scene = Scene((10, 100), covers=((0, 20), (30, 40)))
     scene.say("a", 10, 20, now=1.0)
     scene.decline("a", 30, 40, 5.0)
+    # It tells nothing new.
+    scene.say("a", 19, 20, now=6.0)
     scene.tend(0.9 + WAIT_TIME)
     assert not scene.fetch.is_resolved
     scene.tend(1.0 + WAIT_TIME)
@@ -478,6 +490,25 @@ def test_what_is_asked_for_is_waited_for_longer() -> None:
     scene.tend(MAX_LATE_TIME)
     assert scene.fetch.is_resolved
     assert scene.result() == ((), (), (ViewRange(10, 100),))
+
+
+def test_what_timed_out_is_asked_of_others_first() -> None:
+    scene = Scene((10, 100))
+    scene.fetch.plan_within(MANY, 0.0)
+    late = WAIT_TIME + 1.0
+    scene.tend(late - 1.0)
+    assert scene.main.expire(late)
+    scene.tend(late)
+    assert not scene.fetch.is_resolved
+    assert scene.fetch.wake_by(late) <= late - 1.0 + ASK_AGAIN_TIME
+    scene.main.join("b", late)
+    scene.main.advertise("b", 198, (ViewRange(0, 200),), late)
+    assert {request.peer for request in scene.fetch.plan_within(MANY, late)} == {"b"}
+    scene.tend(late + WAIT_TIME)
+    assert not scene.fetch.is_resolved
+    scene.main.leave("b", late + WAIT_TIME)
+    scene.tend(late + WAIT_TIME + ASK_AGAIN_TIME)
+    assert scene.fetch.is_resolved
 
 
 def test_a_taker_that_is_slow_makes_nothing_missing() -> None:
@@ -534,8 +565,8 @@ LAST = 120
 
 class RangeFetchMachine(RuleBasedStateMachine):
     """
-    Peers lie, decline, are silent and leave, and our own chain covers a part; one honest peer that
-    covers everything stays, and answers in time.
+    Peers lie, decline, are silent and leave, and our own chain covers a part. One honest peer that
+    covers everything stays, and it and our own chain answer in time.
     """
 
     @initialize(
@@ -562,6 +593,7 @@ class RangeFetchMachine(RuleBasedStateMachine):
         self.given: List[Block] = []
         self.unsettled = 0
         self.own: ViewRanges = ()
+        self.supplied_at = 0.0
         self.own_supplies = normalise([own])
         self.join("honest", (0, LAST))
         self.steady = next(iter(self.kinds))
@@ -643,12 +675,15 @@ class RangeFetchMachine(RuleBasedStateMachine):
         assert due is not None
         assert any(start <= due.start and due.stop <= stop for start, stop in self.own)
         covered = ViewRange(due.start, min(due.start + pieces, due.stop))
+        self.supplied_at = self.now
         self.fetch.supply(due, covered, self.scene.blocks(*covered), self.now)
         self.act()
 
     @rule(seconds=st.floats(0.01, 3.0))
     def wait(self, seconds: float) -> None:
         self.now += seconds
+        if self.now > self.supplied_at + 3.0 and self.fetch.next_due() is not None:
+            self.supply(30)
         for request in [r for r in self.pending if r.peer == self.steady]:
             if request.issued_at < self.now - 3.0:
                 self.give(request)
