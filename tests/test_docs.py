@@ -96,6 +96,9 @@ def test_what_is_shown_of_the_examples_is_theirs() -> None:
         for path in (*folder.glob("*.py"), folder / "setup.cfg")
     )
     assert read_block(PAGE, "ini", "blockio_plugin.view_schemes") in examples
+    (build,) = read_blocks(PAGE, "toml")
+    for path in EXAMPLES:
+        assert (path.parent / "pyproject.toml").read_text() == build
     flags = re.findall(r"--(?:report|archive)[\w-]+", PAGE.read_text())
     assert flags
     for flag in flags:
