@@ -356,6 +356,7 @@ class RangeFetch(Fetch):
     def _give_up(self, now: float) -> None:
         """Settle what lies below the horizon as it stands; go on where somebody covers views."""
         ledger = self.ledger
+        self._recall_claims()
         at, below = ledger.front, self.links.front_hash
         for views in tuple(self.cache.held.runs(ledger.front, ledger.horizon)):
             for view in range(*views):
@@ -375,6 +376,15 @@ class RangeFetch(Fetch):
         self._progress_at = now
         self._begin(Front(start, UNKNOWN_HASH))
         self._adopt_open_requests()
+
+    def _recall_claims(self) -> None:
+        """What is wanted again only to hear more opinions of it was answered all the same."""
+        for claim in self.links.claims.over(ViewRange(self.ledger.front, self.ledger.horizon)):
+            at = claim.views.start
+            for disputed in self.links.disputed.runs(*claim.views):
+                self.ledger.answer(ViewRange(at, disputed.start))
+                at = disputed.stop
+            self.ledger.answer(ViewRange(at, claim.views.stop))
 
     def _next_covered(self, view: int) -> int:
         """The lowest view from ``view`` on that anybody covers; the end of the range if none is."""

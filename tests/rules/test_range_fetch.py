@@ -329,6 +329,26 @@ def test_a_range_without_blocks_takes_as_many_opinions_as_there_are() -> None:
     assert scene.result() == ((), (ViewRange(100, 110),), ())
 
 
+def test_where_another_opinion_is_not_to_be_had_the_first_one_counts() -> None:
+    scene = Scene((90, 110), "ab", chain=CHAIN[:50])
+    scene.say("a", 90, 93)
+    scene.say("a", 93, 96, blocks=[])
+    scene.say("a", 96, 110)
+    assert scene.fetch.ledger.wanted == ViewSet(90, [(93, 96)])
+    scene.tend()
+    scene.decline("b", 93, 96, 1.0)
+    scene.tend(WAIT_TIME)
+    assert scene.fetch.is_resolved
+    assert scene.result()[1:] == ((ViewRange(99, 110),), (ViewRange(93, 96),))
+    scene = Scene((100, 110), "ab", chain=CHAIN[:50])
+    scene.say("a", 100, 110)
+    scene.tend()
+    assert scene.fetch.is_wanting
+    scene.decline("b", 100, 110, 1.0)
+    scene.tend(WAIT_TIME)
+    assert scene.result() == ((), (ViewRange(100, 110),), ())
+
+
 def test_more_than_enough_opinions_are_not_asked_for() -> None:
     scene = Scene((100, 110), "abcdef", chain=CHAIN[:50])
     for asked, name in enumerate("abcdef"):
@@ -559,6 +579,12 @@ def test_it_goes_on_with_what_was_asked_for_or_our_own_chain_covers_there() -> N
 
 KINDS = ("honest", "empty", "omits", "declines", "silent")
 
+LOOK_TIME = 0.5
+"""Seconds between two looks, most."""
+
+ANSWER_TIME = 3.0
+"""Seconds in which those who stay answer."""
+
 LAST = 120
 """Views below this are covered by those who stay."""
 
@@ -613,7 +639,9 @@ class RangeFetchMachine(RuleBasedStateMachine):
                 request.peer, request.views.start
             )
             assert covering is not None and request.views.stop <= covering.stop
-            assert request.views.start >= self.fetch.front.view
+            entry = self.scene.book.tracker.find(request.request_id)
+            assert entry is not None and entry.owner is self.fetch
+            assert entry.is_copy or request.views.start >= self.fetch.front.view
             self.pending.append(request)
 
     @rule(kind=st.sampled_from(KINDS), start=st.integers(0, LAST), length=st.integers(0, LAST))
@@ -681,14 +709,16 @@ class RangeFetchMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0.01, 3.0))
     def wait(self, seconds: float) -> None:
-        self.now += seconds
-        if self.now > self.supplied_at + 3.0 and self.fetch.next_due() is not None:
-            self.supply(30)
-        for request in [r for r in self.pending if r.peer == self.steady]:
-            if request.issued_at < self.now - 3.0:
-                self.give(request)
-        self.look()
-        self.act()
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(self.now + LOOK_TIME, end)
+            if self.now > self.supplied_at + ANSWER_TIME and self.fetch.next_due() is not None:
+                self.supply(30)
+            for request in [r for r in self.pending if r.peer == self.steady]:
+                if request.issued_at < self.now - ANSWER_TIME:
+                    self.give(request)
+            self.look()
+            self.act()
 
     def look(self) -> None:
         self.scene.main.expire(self.now)
