@@ -10,25 +10,21 @@ A pure function of (wanted, availability, open requests, scores, clock index, no
 3. A peer is asked for the scarcest views it covers: those in the class of segments that takes
    longest with the peers that hold it. Within a class the lowest views come first. Views in flight
    are not in ``wanted``, and views that a peer was found wrong about are passed over.
-4. A request asks for a fifth of a second of the peer's work, more where each request costs it much,
-   and less near the end of a class, so that all its peers end together. It asks for as many
-   views as likely hold those blocks.
+4. A request asks for a fifth of a second of the peer's work, and for less near the end of a class,
+   so that all its peers end together. A peer that each request costs much is asked for more, up to
+   what it can give until the others end. A request asks for as many views as likely hold its
+   blocks.
 5. A peer for which nothing is wanted takes over part of the open request that ends last, if it
    would be clearly quicker. No view is asked of a third peer.
 """
 from math import ceil
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.availability import AvailabilityTable, Partition
+from blockio_plugin.rules.ending import Supply, finish_times, time_to_supply
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.ranking import Ranking, Standing
-from blockio_plugin.rules.requests import (
-    MAX_UNANSWERED,
-    OpenRequest,
-    PeerID,
-    PeerQueue,
-    RequestTracker,
-)
+from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest, PeerID, RequestTracker
 from blockio_plugin.rules.scoring import FIRST_REQUESTS, REQUEST_TIME, Score
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
@@ -40,8 +36,9 @@ larger, since each costs us about 0.15 ms of CPU."""
 END_SHARE = 0.5
 """The part of what is left of a class that one request may take, as a share of its peer's time."""
 
-LONG_SHARE = 0.97
-"""A request that costs its peer much is to end within this share of the time left for all."""
+LONG_SHARE = 0.98
+"""A request that costs its peer much is to end within this share of the time left for all: its
+blocks all come at its end, so it had better be early than last."""
 
 LEAST_YIELD = 0.25
 """A request that costs its peer much is worth it if its blocks take this share of its cost."""
@@ -111,24 +108,6 @@ def plan(
     """The requests to issue now; nothing that was passed in is changed."""
     this_round = _Round(demand, table, tracker, scores, now)
     return Plan(tuple(this_round.proposals(clock_index)), this_round.is_idle)
-
-
-def finish_times(
-    queue: PeerQueue, score: Score, now: float
-) -> Iterator[Tuple[OpenRequest, float]]:
-    """When each open request of a peer will likely be answered (s)."""
-    free_at = score.last_arrival
-    stretch = 1.0
-    for entry in queue.unanswered.values():
-        service = score.service_time(entry.blocks)
-        free_at = max(free_at, entry.request.issued_at + score.round_trip) + service * stretch
-        if free_at < now:
-            # What is late by x will take about x more; so will, in proportion, what is behind it.
-            overdue = now - free_at
-            stretch = min((service + 2 * overdue) / service, 100.0)
-            free_at = now + overdue
-        if not entry.is_late:
-            yield entry, free_at
 
 
 class _Round:
@@ -229,7 +208,7 @@ class _Round:
         return min(score.request_blocks * self._stretch, score.answer_limit)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
-        demand = self._demand
+        demand, barred = self._demand, self._barred(peer)
         for number in demand.ranking.order.get(peer, ()):
             segment = demand.partition.segments[number]
             stop = min(segment.stop, demand.stop)
@@ -238,10 +217,10 @@ class _Round:
             if start is None or start >= stop:
                 self._cursors[number] = VIEW_LIMIT
                 continue
-            size = self._fit(peer, blocks, demand.ranking.standings[number])
+            size = self._fit(peer, blocks, segment.holders, demand.ranking.standings[number])
             if not size:
                 continue
-            found = self._find_views(peer, start, stop, size)
+            found = self._find_views(peer, start, stop, size, barred)
             if found is None:
                 continue
             if found.start == start:
@@ -260,7 +239,9 @@ class _Round:
     def _cap(self, peer: PeerID, blocks: int) -> int:
         return max(1, min(blocks, int(self._scores[peer].answer_limit), MAX_ANSWER_BLOCKS))
 
-    def _fit(self, peer: PeerID, blocks: float, standing: Standing) -> float:
+    def _fit(
+        self, peer: PeerID, blocks: float, holders: Sequence[PeerID], standing: Standing
+    ) -> float:
         """Cut a request down near the end of a class; 0 where the peer would be too late."""
         score = self._scores[peer]
         if not score.known:
@@ -268,18 +249,52 @@ class _Round:
         time = max(standing.time_left * END_SHARE, MIN_REQUEST_TIME)
         if score.overhead > min(time, REQUEST_TIME):
             # Each request costs it much, so it gets few: what fits in till the end.
-            in_flight = self._tracker.blocks + sum(self._owed.values())
-            left = standing.time_left + in_flight / standing.rate
-            time = left * LONG_SHARE - score.overhead
+            left = self._time_to_end(score, holders, standing)
+            time = left * LONG_SHARE - score.round_trip - score.overhead
             if time < max(score.seconds_per_block, LEAST_YIELD * score.overhead):
                 alone = score.round_trip + score.service_time(1) <= standing.quickest
                 return 1.0 if alone else 0.0
         return max(1.0, min(blocks, time / score.seconds_per_block, self._room))
 
+    def _time_to_end(
+        self, asked: Score, holders: Sequence[PeerID], standing: Standing
+    ) -> float:
+        """Seconds until what is wanted of a class is likely here, if its holders end together."""
+        supplies: List[Supply] = []
+        for peer in holders:
+            score = self._scores[peer]
+            if not score.known or score.paused_until > self._now:
+                continue
+            begin = self._owed.get(peer, 0.0) * score.seconds_per_block
+            for _, finish in finish_times(self._tracker.queues[peer], score, self._now):
+                begin = max(begin, finish - self._now)
+            if score.overhead > REQUEST_TIME:
+                # It pays for one more request first. One answer does not tell its speed; then it
+                # is taken to be as quick as the peer that is asked.
+                begin += score.round_trip + score.overhead
+                speed = score if score.answers > 1 else asked
+                supplies.append(Supply(begin, 1.0 / speed.seconds_per_block))
+            else:
+                supplies.append(Supply(begin, 1.0 / score.value))
+        owed = sum(self._owed.values())
+        together = time_to_supply(standing.time_left * standing.rate - owed, supplies)
+        # No sooner than at their rates so far: overhead may be our own link, which all wait for.
+        return max(together, standing.time_left + (self._tracker.blocks + owed) / standing.rate)
+
+    def _barred(self, peer: PeerID) -> List[ViewRange]:
+        """What is not to be asked of the peer in this round, the lowest first."""
+        now, barred = self._now, [*self._detached]
+        barred.extend([views for views, until in self._table.excluded(peer) if until > now])
+        barred.sort()
+        return barred
+
     def _find_views(
-        self, peer: PeerID, start: int, stop: int, blocks: float
+        self, peer: PeerID, start: int, stop: int, blocks: float, barred: List[ViewRange]
     ) -> Optional[ViewRange]:
-        """Wanted views from ``start`` on, in one run, that likely hold ``blocks`` blocks."""
+        """
+        Wanted views from ``start`` on, in one run, that likely hold ``blocks`` blocks and of which
+        none is ``barred``.
+        """
         wanted = self._demand.wanted
         length = max(1, int(blocks / self._demand.density))
         if stop - start < length // 2:
@@ -288,21 +303,15 @@ class _Round:
             if covering is not None:
                 picked = (views.start for views in self._picked if views.start > start)
                 stop = min([covering.stop, self._demand.stop, *picked])
-        barred = [*self._detached]
-        barred.extend(
-            exclusion.views
-            for exclusion in self._table.excluded(peer)
-            if exclusion.until > self._now
-        )
-        if barred:
-            barred.sort()
-            for views in barred:
-                if views.start <= start < views.stop:
-                    following = wanted.next_at(views.stop)
-                    if following is None or following >= stop:
-                        return None
-                    start = following
-            stop = min([stop, *(views.start for views in barred if views.start > start)])
+        for views in barred:
+            if views.start > start:
+                stop = min(stop, views.start)
+                break
+            if start < views.stop:
+                following = wanted.next_at(views.stop)
+                if following is None or following >= stop:
+                    return None
+                start = following
         end = min(start + length, stop)
         if not wanted.covers(start, end):
             end = wanted.next_missing(start)

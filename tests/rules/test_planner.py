@@ -4,7 +4,7 @@ from typing import List, Tuple
 import pytest
 
 from blockio_plugin.rules.peer_book import PeerBook
-from blockio_plugin.rules.planner import Demand, Plan, finish_times, plan
+from blockio_plugin.rules.planner import LONG_SHARE, Demand, Plan, plan
 from blockio_plugin.rules.ranking import rank_segments
 from blockio_plugin.rules.requests import MAX_UNANSWERED
 from blockio_plugin.rules.scoring import FIRST_REQUESTS
@@ -155,12 +155,51 @@ def test_an_idle_peer_takes_over_what_ends_last_but_not_for_the_third_time() -> 
     assert decide(peers, ViewSet(0)).proposals == ()
 
 
-def test_a_late_answer_is_expected_later_still() -> None:
-    peers = make_peers("a")
-    measure(peers, "a", 100.0)
-    peers.tracker.issue("a", ViewRange(0, 10), 10, 10.0, False, 9.0, 99.0)
-    peers.tracker.issue("a", ViewRange(10, 20), 10, 10.0, False, 9.0, 99.0)
-    queue, score = peers.tracker.queue("a"), peers.scores["a"]
-    early = [finish for _, finish in finish_times(queue, score, 9.0)]
-    late = [finish for _, finish in finish_times(queue, score, 12.0)]
-    assert early[0] < early[1] < 12.0 < late[0] < late[1]
+def burden(peers: PeerBook, name: str, rate: float, answers: int = 2) -> None:
+    """As if each request cost the peer 3 s, and it had answered the first ones up to second 10."""
+    score, rtt, now = peers.scores[name], 0.1, 10.0
+    services = [3.0 + blocks / rate for blocks in FIRST_REQUESTS[:answers]]
+    issued = done = now - rtt - sum(services)
+    for number, service in enumerate(services):
+        done += service
+        score.supplied(issued, number > 0, FIRST_REQUESTS[number], PACE, done + rtt)
+    score.paused_until = 0.0
+
+
+def test_a_peer_costly_to_ask_is_asked_for_what_it_can_give_until_the_others_end() -> None:
+    peers = make_peers("quick", "costly")
+    measure(peers, "quick", 100.0)
+    burden(peers, "costly", 60.0)
+    planned = decide(peers, ViewSet(0, [(0, 1000)]))
+    sizes = [item.blocks for item in planned.proposals if item.peer == "costly"]
+    # 100 t + 60 (t - 3.1) = 1000
+    end = (1000 + 60 * 3.1) / 160
+    assert sizes == [pytest.approx(60 * (end * LONG_SHARE - 3.1), rel=0.03)]
+
+
+def test_a_peer_of_unknown_speed_counts_like_the_costly_one_that_is_asked() -> None:
+    peers = make_peers("quick", "costly", "other")
+    measure(peers, "quick", 100.0)
+    burden(peers, "costly", 30.0)
+    burden(peers, "other", 30.0, answers=1)
+    peers.tracker.issue("other", ViewRange(9000, 9001), 1, 0.0, False, 10.0, 99.0)
+    planned = decide(peers, ViewSet(0, [(0, 1000)]))
+    sizes = [item.blocks for item in planned.proposals if item.peer == "costly"]
+    other = peers.scores["other"]
+    begin = 2 * (other.round_trip + other.overhead)
+    # 100 t + 30 (t - 3.1) + 30 (t - begin) = 1000
+    end = (1000 + 30 * 3.1 + 30 * begin) / 160
+    assert sizes == [pytest.approx(30 * (end * LONG_SHARE - 3.1), rel=0.03)]
+
+
+def test_the_end_is_not_expected_sooner_than_at_the_rates_so_far() -> None:
+    peers = make_peers("quick", "costly")
+    measure(peers, "quick", 100.0)
+    burden(peers, "costly", 60.0)
+    # By its own speed all this would be here by now, so our link may be what holds it up.
+    peers.tracker.issue("quick", ViewRange(9000, 9300), 300, 300.0, False, 6.9, 99.0)
+    planned = decide(peers, ViewSet(0, [(0, 400)]))
+    rate = sum(1 / score.value for score in peers.scores.values())
+    assert [item.peer for item in planned.proposals] == ["costly"]
+    likely = 60 * ((400 + 300) / rate * LONG_SHARE - 3.1)
+    assert planned.proposals[0].blocks == pytest.approx(likely, rel=0.05)
