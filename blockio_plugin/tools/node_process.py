@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 import signal
 import socket
+import subprocess
 import sys
 from typing import Any, AsyncIterator, Iterable, List, NamedTuple, Optional, Sequence, Tuple, Type
 import uuid
@@ -78,6 +79,19 @@ def pick_free_port() -> int:
         return port
 
 
+def guard_group(group: int) -> "subprocess.Popen[bytes]":
+    """
+    Have a process group killed when this process ends, however it ends: a process of its own waits
+    for the end of a pipe whose other end only we hold.
+    """
+    return subprocess.Popen(
+        ["sh", "-c", f"read line; kill -s KILL -- -{group}"],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 class NodeProcess:
     """A running node."""
 
@@ -87,6 +101,7 @@ class NodeProcess:
         self.key = keys.PrivateKey(os.urandom(32))
         self.log_path = config.data_dir.with_name(config.data_dir.name + ".log")
         self._process: Optional[asyncio.subprocess.Process] = None
+        self._guard: Optional["subprocess.Popen[bytes]"] = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -99,6 +114,7 @@ class NodeProcess:
         finally:
             node.kill()
             await node.wait()
+            node._release_guard()
 
     def enode(self, port: Optional[int] = None) -> str:
         """The node's address; ``port`` is that of a relay in front of it."""
@@ -146,6 +162,8 @@ class NodeProcess:
                 env={**os.environ, **ENVIRONMENT},
                 start_new_session=True,
             )
+        self._release_guard()
+        self._guard = guard_group(self._process.pid)
         listening = asyncio.ensure_future(self._wait_listening())
         ended = asyncio.ensure_future(self._process.wait())
         try:
@@ -196,6 +214,13 @@ class NodeProcess:
     async def wait(self) -> Optional[int]:
         """Wait for the main process to end; its exit status."""
         return None if self._process is None else await self._process.wait()
+
+    def _release_guard(self) -> None:
+        """The group is gone, and its number may be somebody else's soon."""
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
 
     def processes(self) -> Tuple[int, ...]:
         """The ids of all live processes of the node's group."""
