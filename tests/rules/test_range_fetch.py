@@ -474,7 +474,9 @@ def test_only_what_brings_something_puts_the_end_off() -> None:
     scene.tend(WAIT_TIME)
     assert scene.fetch.is_resolved
     scene = Scene((10, 100), covers=((0, 20), (30, 40)))
-    scene.say("a", 10, 20, now=1.0)
+    scene.say("a", 10, 19, now=0.5)
+    # That a view is empty is something, too.
+    scene.say("a", 19, 20, now=1.0)
     scene.decline("a", 30, 40, 5.0)
     # It tells nothing new.
     scene.say("a", 19, 20, now=6.0)
