@@ -247,8 +247,8 @@ async def test_a_window_that_is_not_acknowledged_stops_the_fetch(directory: Path
 @pytest.mark.parametrize("window", [None, 64])
 async def test_a_subscriber_that_dies_is_forgotten(directory: Path, window: object) -> None:
     """
-    One is sent more all the time, the other one soon has used up its window, so that only a probe finds
-    it gone. They would share answers if they lived at once, and be sent more than they asked for.
+    One is sent more all the time, the other one soon has used up its window, so that only a probe
+    finds it gone. They would share answers if they lived at once, and be sent more than asked for.
     """
     # It would take much longer than it may take to notice.
     config = BusConfig(blocks=5000, rate=50.0)
