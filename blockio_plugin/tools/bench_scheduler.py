@@ -18,7 +18,7 @@ from blockio_plugin.simulator.layouts import draw_layout, perturb
 from blockio_plugin.simulator.result import Result
 from blockio_plugin.simulator.run import simulate
 from blockio_plugin.simulator.scenario import load_scenario
-from blockio_plugin.tools.bench_scheduler_costs import Figure, measure_costs
+from blockio_plugin.tools.bench_scheduler_costs import REPEATS, Figure, measure_costs
 
 SEEDS = (1, 2, 3)
 """Seeds of the fixed column; the median counts."""
@@ -146,6 +146,13 @@ def sum_up(goal: Goal, results: Sequence[Result]) -> Row:
     )
 
 
+def measure_share(scenarios: Path) -> float:
+    """CPU over virtual time of ``scale``, played alone: two runs at a time slow each other down."""
+    job = Job(scenarios / "scale.toml", SEEDS[0], False)
+    results = [play(job) for _ in range(REPEATS)]
+    return min(result.cpu_seconds / result.seconds for result in results)
+
+
 def measure(scenarios: Path) -> Tuple[List[Row], List[Figure]]:
     """Run everything."""
     with Pool(PROCESSES) as pool:
@@ -160,13 +167,12 @@ def measure(scenarios: Path) -> Tuple[List[Row], List[Figure]]:
         rows.append(sum_up(goal, results[start:end]))
         start = end
     ratios = sorted(map(ratio, results[start:]))
-    scale = next(row for row in rows if row.name == "scale")
     figures = [
         Figure("random layouts, median ratio", median(ratios), 1.10),
         Figure("random layouts, 90th percentile", ratios[len(ratios) * 9 // 10], 1.25),
         Figure("random layouts, worst", ratios[-1], None),
         Figure("random layouts, unfinished", float(ratios.count(UNFINISHED)), 0.0),
-        Figure("scale: CPU over virtual time", scale.cpu_share, 0.05),
+        Figure("scale: CPU over virtual time", measure_share(scenarios), 0.05),
     ]
     return rows, figures + measure_costs()
 
