@@ -1,10 +1,10 @@
 """
 How fast whole chains are imported, beside Trinity's own full sync and py-evm in memory.
 
-What bounds it is py-evm, which executes block after block in one process; fetching, checking and
-writing are done by other processes meanwhile. Each run says how busy the importing process was. In a
-profile of it (cProfile, geth-2020) 3 % of the time is spent in code of this package; rlp takes 25 %,
-py-evm itself 23 %, tries 14 %, built-in functions of Python under these 21 %.
+What bounds it is py-evm, which executes block after block in one process; fetching, checking
+and writing are done by other processes meanwhile. Each run says how busy the importing process
+was. In a profile of it (cProfile, geth-2020) 3 % of the time is spent in code of this package; rlp
+takes 25 %, py-evm itself 23 %, tries 14 %, built-in functions under these 21 %.
 
 What moved it towards that bound: one write for 64 blocks in the place of one round trip for each
 key, the faster keccak, no log line for each block in the log file, and not reading back each block
