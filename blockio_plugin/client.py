@@ -6,7 +6,7 @@ For endpoints that run on asyncio, as those of ``AsyncioIsolatedComponent`` do.
 import asyncio
 from collections import deque
 from contextlib import asynccontextmanager, suppress
-from typing import AsyncIterator, Deque, Iterable, Optional, Tuple, TypeVar, Union
+from typing import AsyncIterator, Deque, Iterable, Optional, Tuple, Type, TypeVar, Union
 
 from lahja import BaseEvent, BaseRequestResponseEvent, EndpointAPI
 
@@ -40,6 +40,10 @@ LOOK_INTERVAL = 0.2
 
 CANCEL_TIMEOUT = 1.0
 """Seconds for the cancellation of a fetch to leave."""
+
+LATE_TIMEOUT = 60.0
+"""Seconds for which an answer that nobody waits for any more is listened for: it may name a fetch
+that is to be cancelled."""
 
 TResponse = TypeVar("TResponse", bound=BaseEvent)
 
@@ -133,9 +137,15 @@ class FetchedBlocks:
             self._arrived.set()
 
     async def _begin(self, ranges: Tuple[Tuple[int, int], ...], window: int) -> None:
-        response: FetchViewsResponse = await _request(
-            self._event_bus, FetchViewsRequest(ranges, window)
+        request = FetchViewsRequest(ranges, window)
+        asked = asyncio.ensure_future(
+            self._event_bus.request(request, TO_BLOCKIO_BROADCAST_CONFIG)
         )
+        try:
+            response = await _wait_answered(self._event_bus, asked, FetchViewsRequest)
+        except BaseException:
+            asyncio.ensure_future(_cancel_late(self._event_bus, asked))
+            raise
         if response.error is not None:
             raise response.error
         self._fetch_id = response.fetch_id
@@ -168,7 +178,7 @@ async def fetch_views(
     :param window: blocks that may be sent ahead of what was consumed
     :param start_timeout: seconds that block I/O may take to come up
     :raise BlockIOUnavailable: block I/O is not there, or goes down while it fetches
-    :raise FetchRefused: the ranges are malformed or too many
+    :raise FetchRefused: the ranges or the window are malformed, or there are too many fetches
     """
     blocks = FetchedBlocks(event_bus)
     subscriptions = (
@@ -201,21 +211,47 @@ async def _request(
     event_bus: EndpointAPI, request: BaseRequestResponseEvent[TResponse]
 ) -> TResponse:
     """
-    The answer of block I/O. A request on the bus waits for ever where nobody is left to answer it.
+    The answer of block I/O.
 
     :raise BlockIOUnavailable: there is none
     """
-    loop = asyncio.get_event_loop()
-    deadline = loop.time() + ANSWER_TIMEOUT
     asked = asyncio.ensure_future(event_bus.request(request, TO_BLOCKIO_BROADCAST_CONFIG))
     try:
-        while True:
-            done, _ = await asyncio.wait({asked}, timeout=LOOK_INTERVAL)
-            if done:
-                return asked.result()
-            if not event_bus.is_endpoint_subscribed_to(BLOCKIO_ENDPOINT, type(request)):
-                raise BlockIOUnavailable("block I/O went down")
-            if loop.time() >= deadline:
-                raise BlockIOUnavailable(f"block I/O did not answer in {ANSWER_TIMEOUT:.0f} s")
+        return await _wait_answered(event_bus, asked, type(request))
     finally:
         asked.cancel()
+
+
+async def _wait_answered(
+    event_bus: EndpointAPI,
+    asked: "asyncio.Future[TResponse]",
+    request_type: Type[BaseRequestResponseEvent[TResponse]],
+) -> TResponse:
+    """
+    A request on the bus waits for ever where nobody is left to answer it; this does not.
+
+    :raise BlockIOUnavailable: no answer came
+    """
+    loop = asyncio.get_event_loop()
+    deadline = loop.time() + ANSWER_TIMEOUT
+    while True:
+        done, _ = await asyncio.wait({asked}, timeout=LOOK_INTERVAL)
+        if done:
+            return asked.result()
+        if not event_bus.is_endpoint_subscribed_to(BLOCKIO_ENDPOINT, request_type):
+            raise BlockIOUnavailable("block I/O went down")
+        if loop.time() >= deadline:
+            raise BlockIOUnavailable(f"block I/O did not answer in {ANSWER_TIMEOUT:.0f} s")
+
+
+async def _cancel_late(
+    event_bus: EndpointAPI, asked: "asyncio.Future[FetchViewsResponse]"
+) -> None:
+    """Cancel the fetch that a late answer names, if one comes."""
+    done, _ = await asyncio.wait({asked}, timeout=LATE_TIMEOUT)
+    if not done:
+        asked.cancel()
+    elif not asked.cancelled() and asked.exception() is None and asked.result().fetch_id:
+        await event_bus.broadcast(
+            CancelFetchCommand(asked.result().fetch_id), TO_BLOCKIO_BROADCAST_CONFIG
+        )

@@ -80,7 +80,11 @@ class GetBlockIOStatusRequest(BaseRequestResponseEvent[GetBlockIOStatusResponse]
 
 
 class FetchRefused(Exception):
-    """A fetch was not begun, and nothing was changed. The message says why."""
+    """
+    A fetch was not begun, and nothing was changed. The message says why.
+
+    Malformed ranges (an empty one, too), a window out of bounds, or 512 fetches under way.
+    """
 
 
 class FetchedBlock(NamedTuple):
@@ -101,7 +105,7 @@ class FetchViewsResponse(BaseEvent):
     fetch_id: str
     """Names the fetch in all that follows; empty where it was refused."""
     error: Optional[Exception]
-    """A :class:`FetchRefused` where the ranges are malformed or too many; else None."""
+    """A :class:`FetchRefused`; None where the fetch is begun."""
 
 
 @dataclass
@@ -116,7 +120,7 @@ class FetchViewsRequest(BaseRequestResponseEvent[FetchViewsResponse]):
     ranges: Tuple[Tuple[int, int], ...]
     """At most 1,024, with ``0 <= start < stop <= 2**63``; they may overlap and be in any order."""
     window: Optional[int] = None
-    """Blocks, at most 65,536, that may be sent before they are acknowledged by
+    """Blocks, 1 to 65,536 (0: 4,096), that may be sent before they are acknowledged by
     :class:`AcknowledgeBlocksCommand`; None: they are sent as fast as the bus takes them."""
 
     @staticmethod
@@ -129,7 +133,7 @@ class BlocksFetched(BaseEvent):
     """
     Blocks of a fetch that came together, ascending by view. Each block comes once per fetch.
 
-    Where a block turns out to be of another branch, the one that takes its place comes later.
+    Of several blocks for one view the last holds; none does where :class:`FetchCompleted` lists it.
     """
 
     session: Optional[SessionAPI]
@@ -142,7 +146,12 @@ class BlocksFetched(BaseEvent):
 
 @dataclass
 class FetchCompleted(BaseEvent):
-    """A fetch is over. Sent once, after all of its blocks. The ranges are sorted and disjoint."""
+    """
+    A fetch is over. Sent once, after all of its blocks. The ranges are sorted and disjoint.
+
+    Each view asked for is in one of them, or has a block that holds. It waits for no
+    acknowledgement of the last blocks.
+    """
 
     fetch_id: str
     empty: Tuple[Tuple[int, int], ...]
@@ -163,7 +172,7 @@ class AcknowledgeBlocksCommand(BaseEvent):
 
 @dataclass
 class CancelFetchCommand(BaseEvent):
-    """Forget a fetch. Blocks under way may still come; :class:`FetchCompleted` does not."""
+    """Forget a fetch. What is under way may still come. No error where it is unknown or over."""
 
     fetch_id: str
 
@@ -173,7 +182,7 @@ class CheckFetchResponse(BaseEvent):
     """The answer to :class:`CheckFetchRequest`."""
 
     is_open: bool
-    """Whether the fetch is under way; it is not after a restart of block I/O."""
+    """Whether the fetch is under way; not after its end, nor after a restart of block I/O."""
 
 
 @dataclass
@@ -189,7 +198,7 @@ class CheckFetchRequest(BaseRequestResponseEvent[CheckFetchResponse]):
 
 @dataclass
 class FetchProbe(BaseEvent):
-    """Sent to who asked for a fetch and acknowledges nothing, to see whether it is still there."""
+    """Sent where a fetch was sent nothing for 5 seconds, to see whether who asked is still there."""
 
     fetch_id: str
 

@@ -1,18 +1,23 @@
 """The client against block I/O in another process."""
 import asyncio
+import os
 from pathlib import Path
+import signal
 import tempfile
 from typing import Iterator, List
 
 from lahja import AsyncioEndpoint
 import pytest
 
+from blockio_plugin import client
 from blockio_plugin.client import BlockIOUnavailable, fetch_views
 from blockio_plugin.events import (
     TO_BLOCKIO_BROADCAST_CONFIG,
     BlocksFetched,
     CheckFetchRequest,
+    FetchCompleted,
     FetchRefused,
+    FetchViewsResponse,
 )
 from blockio_plugin.tools.bus_process import BusConfig, BusProcess
 
@@ -137,6 +142,33 @@ async def test_a_restart_between_two_looks_ends_a_fetch(directory: Path) -> None
                 await process.restart(bus)
                 async for _ in blocks:
                     pass
+
+
+async def test_a_fetch_whose_name_comes_too_late_is_cancelled(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.3)
+    async with BusProcess.run(SLOW, directory) as process, process.connect() as bus:
+        begun: List[FetchViewsResponse] = []
+        bus.subscribe(FetchViewsResponse, begun.append)
+        # Otherwise it would be forgotten for want of a subscriber.
+        for kind in (BlocksFetched, FetchCompleted):
+            bus.subscribe(kind, lambda event: None)
+        os.kill(process.pid, signal.SIGSTOP)
+        with pytest.raises(BlockIOUnavailable, match="did not answer"):
+            async with fetch_views(bus, ((0, 5000),)):
+                raise AssertionError("it was answered")
+        os.kill(process.pid, signal.SIGCONT)
+
+        async def wait_cancelled() -> None:
+            while not begun or (
+                await bus.request(
+                    CheckFetchRequest(begun[0].fetch_id), TO_BLOCKIO_BROADCAST_CONFIG
+                )
+            ).is_open:
+                await asyncio.sleep(0.05)
+
+        await asyncio.wait_for(wait_cancelled(), TIMEOUT)
 
 
 async def test_a_process_that_dies_ends_a_fetch(directory: Path) -> None:

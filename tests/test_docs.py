@@ -21,7 +21,7 @@ MYPY_CONFIG = """
 strict = True
 implicit_reexport = True
 disallow_subclassing_any = False
-[mypy-trinity.*,p2p.*]
+[mypy-trinity.*,p2p.*,rlp.*]
 ignore_missing_imports = True
 follow_imports = skip
 """
@@ -58,7 +58,7 @@ def test_mypy_passes_the_examples_and_the_page(tmp_path: Path) -> None:
             code = SNIPPET.format(snippet=indent(code, " " * 4))
         files.append(tmp_path / f"shown_{number}.py")
         files[-1].write_text(code)
-    assert len(files) == len(EXAMPLES) + 4
+    assert len(files) == len(EXAMPLES) + 5
     outcome = run_mypy(tmp_path, *files)
     assert outcome.returncode == 0, outcome.stdout
 

@@ -14,7 +14,10 @@ import pytest
 
 from blockio_plugin import client, events
 from blockio_plugin.node.facts import MAX_WAITING
-from blockio_plugin.rules.fetch_group import SHARE
+from blockio_plugin.node.fetch_requests import PROBE_INTERVAL, SUBSCRIBE_TIME
+from blockio_plugin.rules.fetch_group import MAX_FETCHES, SHARE
+from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+from blockio_plugin.rules.outlet import DEFAULT_WINDOW
 from blockio_plugin.rules.range_fetch import WAIT_TIME
 from blockio_plugin.rules.views_fetch import MAX_FETCH_RANGES, MAX_WINDOW
 
@@ -149,7 +152,13 @@ def test_the_page_lists_the_parameters_of_the_client() -> None:
     "page, text, number",
     [
         (API_PAGE, "At most {:,}, with ``0 <= start", MAX_FETCH_RANGES),
-        (API_PAGE, "Blocks, at most {:,}, that may be sent", MAX_WINDOW),
+        (API_PAGE, "Blocks, 1 to {:,} (0: ", MAX_WINDOW),
+        (API_PAGE, "(0: {:,}), that may be sent", DEFAULT_WINDOW),
+        (API_PAGE, "or {:,} fetches under way", MAX_FETCHES),
+        (API_PAGE, "block I/O waits {:.0f} seconds for it", SUBSCRIBE_TIME),
+        (API_PAGE, "was sent nothing for {:.0f} seconds", PROBE_INTERVAL),
+        (API_PAGE, "gone is forgotten in some {:.0f} seconds", 2 * PROBE_INTERVAL),
+        (API_PAGE, "two windows and one answer of {:,} blocks", MAX_ANSWER_BLOCKS),
         (API_PAGE, "no peer could give: {:.0f} seconds passed", WAIT_TIME),
         (API_PAGE, "that falls {:,} facts behind", MAX_WAITING),
         (AUTHORS_PAGE, "where {:.0f} seconds passed without progress", WAIT_TIME),

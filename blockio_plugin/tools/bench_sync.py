@@ -67,6 +67,24 @@ class MeasuredSync(NamedTuple):
     Trinity's own syncer ran."""
 
 
+class _ImportMeter:
+    """How much processor time a node's importing process takes."""
+
+    def __init__(self, node: NodeProcess) -> None:
+        self._node = node
+        self._pid = 0
+        self._before = 0.0
+
+    def start(self) -> None:
+        """Count from now on. The process has to be there, as it is once a block is imported."""
+        self._pid = find_process(self._node, IMPORT_ENDPOINT)
+        self._before = read_cpu_time(self._pid)
+
+    def read(self) -> float:
+        """Seconds since the start."""
+        return read_cpu_time(self._pid) - self._before
+
+
 class Bench:
     """Starts nodes on copies of the chain, each in a directory of its own."""
 
@@ -99,10 +117,10 @@ class Bench:
         config = self.configure(scheme, enodes)
         async with NodeProcess.run(config) as node:
             probe = HeadProbe(config.data_dir)
-            pid = None if scheme is None else find_process(node, IMPORT_ENDPOINT)
-            before = 0.0 if pid is None else read_cpu_time(pid)
-            sync = await probe.time_sync(self._source.blocks, SYNC_TIMEOUT)
-            busy = 0.0 if pid is None else (read_cpu_time(pid) - before) / sync.seconds
+            meter = _ImportMeter(node)
+            on_start = meter.start if scheme is not None else lambda: None
+            sync = await probe.time_sync(self._source.blocks, SYNC_TIMEOUT, on_start)
+            busy = meter.read() / sync.seconds if scheme is not None else 0.0
             await node.stop()
         shutil.rmtree(config.data_dir)
         return MeasuredSync(sync.rate, busy)

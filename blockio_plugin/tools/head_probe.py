@@ -1,7 +1,7 @@
 """Looks at the canonical head of a running node, plugin or not, through its database."""
 import asyncio
 from pathlib import Path
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from eth.db.chain import ChainDB
 from eth.exceptions import CanonicalHeadNotFound
@@ -74,7 +74,9 @@ class HeadProbe:
 
         return await asyncio.wait_for(poll(), timeout)
 
-    async def time_sync(self, number: int, timeout: float) -> SyncTime:
+    async def time_sync(
+        self, number: int, timeout: float, on_start: Callable[[], None] = lambda: None
+    ) -> SyncTime:
         """Time the sync to block ``number``, from the moment that the first blocks are there."""
         loop = asyncio.get_event_loop()
         try:
@@ -83,5 +85,6 @@ class HeadProbe:
             first = Head(0, b"")
         started = await self.wait_for(first.number + 1, timeout)
         started_at = loop.time()
+        on_start()
         await self.wait_for(number, timeout)
         return SyncTime(number - started.number, loop.time() - started_at)

@@ -35,6 +35,8 @@ LOG_TIMEOUT = 30.0
 
 WATCHER = """
 from trinity.extensibility import AsyncioIsolatedComponent
+from blockio_plugin.client import fetch_views
+{decode}
 
 class Watcher(AsyncioIsolatedComponent):
     name = "Watcher"
@@ -47,9 +49,20 @@ class Watcher(AsyncioIsolatedComponent):
     async def do_run(self, event_bus):
 {snippets}
         self.logger.info("The scheme is %s", status.scheme)
+        numbers = await asyncio.gather(self.fetch(event_bus, 8), self.fetch(event_bus, 64))
+        self.logger.info("Both fetched %s", {{*numbers}})
         await asyncio.get_event_loop().create_future()
+
+    async def fetch(self, event_bus, window):
+        missing = True
+        while missing:
+            async with fetch_views(event_bus, ((0, {stop}),), window=window) as blocks:
+                encoded = [block.rlp async for block in blocks]
+            missing = blocks.completion.missing
+        decoded = [decode(self._boot_info.trinity_config, rlp) for rlp in encoded]
+        return sum(block.number for block in decoded)
 """
-"""A component around the snippets that watch."""
+"""A component around the snippets that watch, and the one that decodes what it fetches."""
 
 
 @pytest.fixture
@@ -102,13 +115,16 @@ async def test_report_and_archive(
 ) -> None:
     snippets = read_block(PAGE, "python", "event_bus.subscribe(")
     snippets += read_block(PAGE, "python", "event_bus.request(")
-    watcher = WATCHER.format(snippets=indent(snippets, " " * 8))
+    decode = read_block(PAGE, "python", "def decode")
+    blocks, head_hash = mined.recipe.blocks, mined.head_hash
+    watcher = WATCHER.format(
+        snippets=indent(snippets, " " * 8), decode=decode, stop=blocks + 1
+    )
     setup = COMPONENT_SETUP.format(module="watcher", component="Watcher")
     write_package(tmp_path / "source", "watcher", watcher, setup)
     install(*examples(), tmp_path / "source")
     # The command line names the file without a directory.
     monkeypatch.chdir(directory)
-    blocks, head_hash = mined.recipe.blocks, mined.head_hash
     config = mined.configure(directory / "a", True)._replace(view_scheme="number")
     async with contextlib.AsyncExitStack() as stack:
 
@@ -131,6 +147,7 @@ async def test_report_and_archive(
         assert sum(int(count) for count, _ in printed) == blocks
         assert printed[-1][1] == head_hash.hex()
         assert "The scheme is number" in report.log()
+        await wait_logged(report, f"Both fetched {{{blocks * (blocks + 1) // 2}}}")
         # Nobody has the views above the head.
         await wait_logged(archive, "Archived to blocks: 0 ranges empty, 0 unproven, 1 missing")
         for node in (report, archive):
