@@ -198,7 +198,7 @@ class CheckFetchRequest(BaseRequestResponseEvent[CheckFetchResponse]):
 
 @dataclass
 class FetchProbe(BaseEvent):
-    """Sent where a fetch was sent nothing for 5 seconds, to see whether who asked is still there."""
+    """Sent where nothing of a fetch was sent for 5 seconds: is who asked for it still there?"""
 
     fetch_id: str
 

@@ -156,7 +156,7 @@ def test_the_page_lists_the_parameters_of_the_client() -> None:
         (API_PAGE, "(0: {:,}), that may be sent", DEFAULT_WINDOW),
         (API_PAGE, "or {:,} fetches under way", MAX_FETCHES),
         (API_PAGE, "block I/O waits {:.0f} seconds for it", SUBSCRIBE_TIME),
-        (API_PAGE, "was sent nothing for {:.0f} seconds", PROBE_INTERVAL),
+        (API_PAGE, "of a fetch was sent for {:.0f} seconds", PROBE_INTERVAL),
         (API_PAGE, "gone is forgotten in some {:.0f} seconds", 2 * PROBE_INTERVAL),
         (API_PAGE, "two windows and one answer of {:,} blocks", MAX_ANSWER_BLOCKS),
         (API_PAGE, "no peer could give: {:.0f} seconds passed", WAIT_TIME),
