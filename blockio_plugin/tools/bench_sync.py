@@ -6,6 +6,7 @@ The chain is go-ethereum's. It is not part of the repository: BLOCKIO_CHAINS nam
 import asyncio
 import contextlib
 from itertools import count
+import logging
 import os
 from pathlib import Path
 import shutil
@@ -19,11 +20,13 @@ from blockio_plugin.tools.chain_files import import_chain, read_blocks, read_cha
 from blockio_plugin.tools.data_dir import open_data_dir
 from blockio_plugin.tools.display import Display
 from blockio_plugin.tools.head_probe import HeadProbe
-from blockio_plugin.tools.node_process import NodeConfig, NodeProcess, start_nodes
+from blockio_plugin.tools.node_process import NodeConfig, NodeFailed, NodeProcess, start_nodes
 from blockio_plugin.tools.process_stats import find_process, read_cpu_time
 from blockio_plugin.tools.shaped_link import ShapedLink
 
 LOOPBACK, SHAPED = "loopback", "shaped"
+
+logger = logging.getLogger("blockio_plugin.tools.bench")
 
 CHAINS = Path("..", "shared", "chains")
 """Where chains of other clients are, seen from the top of the repository, unless BLOCKIO_CHAINS
@@ -31,6 +34,9 @@ names another place."""
 
 SYNC_TIMEOUT = 240.0
 """Seconds for one sync, most."""
+
+START_TIMEOUT = 60.0
+"""Seconds from when a node listens to its first block, most."""
 
 SHAPED_RATE = 60.0
 """Blocks/s that a shaped link carries: a fraction of what is imported, so that it is the limit."""
@@ -113,12 +119,28 @@ class Bench:
         )
 
     async def measure(self, scheme: Optional[str], enodes: Sequence[str]) -> MeasuredSync:
-        """How a fresh node syncs from ``enodes``."""
+        """
+        How a fresh node syncs from ``enodes``. One that does not begin is tried once more: on a
+        busy machine Trinity's peer pool may come up so late that it waits minutes for a peer.
+
+        :raise NodeFailed: the second one did not begin either
+        """
+        try:
+            return await self._measure(scheme, enodes)
+        except NodeFailed as err:
+            logger.warning("%s", err)
+            return await self._measure(scheme, enodes)
+
+    async def _measure(self, scheme: Optional[str], enodes: Sequence[str]) -> MeasuredSync:
         config = self.configure(scheme, enodes)
         async with NodeProcess.run(config) as node:
             probe = HeadProbe(config.data_dir)
             meter = _ImportMeter(node)
             on_start = meter.start if scheme is not None else lambda: None
+            try:
+                await probe.wait_for(1, START_TIMEOUT)
+            except asyncio.TimeoutError:
+                raise NodeFailed(f"a node did not begin to sync:\n{node.log_tail(40)}") from None
             sync = await probe.time_sync(self._source.blocks, SYNC_TIMEOUT, on_start)
             busy = meter.read() / sync.seconds if scheme is not None else 0.0
             await node.stop()

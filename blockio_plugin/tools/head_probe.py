@@ -1,5 +1,6 @@
 """Looks at the canonical head of a running node, plugin or not, through its database."""
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Callable, NamedTuple
 
@@ -48,9 +49,11 @@ class HeadProbe:
 
         async def poll() -> Head:
             while True:
-                head = self.fetch()
-                if head.number >= number:
-                    return head
+                # A node that has just been started for the first time may have no genesis yet.
+                with contextlib.suppress(CanonicalHeadNotFound):
+                    head = self.fetch()
+                    if head.number >= number:
+                        return head
                 await asyncio.sleep(POLL_INTERVAL)
 
         return await asyncio.wait_for(poll(), timeout)
@@ -79,10 +82,7 @@ class HeadProbe:
     ) -> SyncTime:
         """Time the sync to block ``number``, from the moment that the first blocks are there."""
         loop = asyncio.get_event_loop()
-        try:
-            first = self.fetch()
-        except CanonicalHeadNotFound:
-            first = Head(0, b"")
+        first = await self.wait_for(0, timeout)
         started = await self.wait_for(first.number + 1, timeout)
         started_at = loop.time()
         on_start()
