@@ -4,7 +4,8 @@ Filling a gap of the local chain downward: whom to ask for which views, and what
 1. The block above a gap is held and names its parent, so the highest missing block is known by its
    hash, and once it is there the next one. No block is believed on any other ground.
 2. One peer is asked at a time, for a slice of views that reaches up to the block above the gap and
-   should hold no more than one request to that peer does. So a new block at the head hardly waits.
+   should take it ``SLICE_TIME``, so that a new block at the head hardly waits. Slices begin with
+   what one request to that peer holds, double while they come quickly and halve where they do not.
 3. Peers whose last answers were of use come first, among them the lowest score.
 4. A slice without a block of the chain is made to reach further down. Who has nothing as far down
    as it covers, or another block, is not asked for this one again for a while.
@@ -12,12 +13,16 @@ Filling a gap of the local chain downward: whom to ask for which views, and what
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.requests import PeerID
 from blockio_plugin.rules.views import ViewRange
 
 RETRY_TIME = 15.0
 """Seconds after which a peer may have what it had not: the longest time between two adverts."""
+
+SLICE_TIME = 0.25
+"""Seconds in which a slice should come, most: what a new block may wait for behind it."""
 
 LEAST_STRETCH = 2.0 ** -10
 """Part of a usual slice that is asked for at least. The usual one holds up to 512 blocks, so this
@@ -54,6 +59,7 @@ class Backfill:
     def __init__(self, book: PeerBook) -> None:
         self._book = book
         self._failures: Dict[PeerID, int] = {}
+        self._sizes: Dict[PeerID, float] = {}
         self._wanted = b""
         self._tried_at: Dict[PeerID, float] = {}
         self._stretch = 1.0
@@ -64,6 +70,7 @@ class Backfill:
             self._begin(gap.last_hash)
         book = self._book
         self._failures = {peer: n for peer, n in self._failures.items() if peer in book}
+        self._sizes = {peer: size for peer, size in self._sizes.items() if peer in book}
         slices: List[Slice] = []
         for peer, score in book.scores.items():
             retry_at = self._tried_at.get(peer, float("-inf")) + RETRY_TIME
@@ -87,19 +94,28 @@ class Backfill:
         if covered is None or covered.stop <= gap.floor:
             return None
         views_per_block = (gap.ceiling - gap.floor) / (gap.last - gap.first + 1)
-        blocks = self._book.scores[peer].request_blocks
-        start = gap.ceiling - max(1, int(self._stretch * blocks * views_per_block))
+        blocks = self._stretch * self._size(peer)
+        start = gap.ceiling - max(1, int(blocks * views_per_block))
         limit = max(gap.floor, covered.start)
         stop = min(covered.stop, gap.ceiling)
         return Slice(peer, ViewRange(max(limit, min(start, stop - 1)), stop), start <= limit)
 
+    def _size(self, peer: PeerID) -> float:
+        return self._sizes.get(peer, self._book.scores[peer].request_blocks)
+
     def settle(
-        self, gap: Gap, asked: Slice, blocks: Mapping[bytes, Block], now: float
+        self, gap: Gap, asked: Slice, blocks: Mapping[bytes, Block], took: float, now: float
     ) -> Tuple[Block, ...]:
-        """Those of the blocks that came, by hash, which fill the gap from its top, descending."""
+        """
+        Those of the blocks that came, by hash, which fill the gap from its top, descending.
+
+        :param took: seconds from asking to the last of them
+        """
         linked = link_down(gap, blocks)
         if linked:
             self._failures.pop(asked.peer, None)
+            if asked.peer in self._book:
+                self._adapt(asked.peer, took)
             return linked
         self._failures[asked.peer] = self._failures.get(asked.peer, 0) + 1
         if asked.is_deepest or any(block.number == gap.last for block in blocks.values()):
@@ -107,6 +123,13 @@ class Backfill:
         else:
             self._stretch *= 2
         return ()
+
+    def _adapt(self, peer: PeerID, took: float) -> None:
+        size = self._size(peer)
+        if took > SLICE_TIME:
+            self._sizes[peer] = max(size / 2, 1.0)
+        elif took < SLICE_TIME / 2:
+            self._sizes[peer] = min(size * 2, float(MAX_ANSWER_BLOCKS))
 
     def narrow(self) -> None:
         """A slice had more bytes than may be held: ask for less."""

@@ -90,11 +90,13 @@ class Backfiller(Service):
                 )
             await asyncio.sleep(POLL_INTERVAL)
             return
+        asked_at = self._clock()
         blocks = await self._fetch(asked)
+        now = self._clock()
         if blocks is None:
             self._backfill.narrow()
         else:
-            await self._store(self._backfill.settle(gap, asked, blocks, self._clock()))
+            await self._store(self._backfill.settle(gap, asked, blocks, now - asked_at, now))
 
     async def _fetch(self, asked: Slice) -> Optional[Dict[bytes, Block]]:
         """What the peer has in the slice, by hash; None where that is too much to hold."""

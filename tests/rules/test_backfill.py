@@ -2,8 +2,9 @@ from typing import Dict
 
 from hypothesis import given
 from hypothesis import strategies as st
+import pytest
 
-from blockio_plugin.rules.backfill import RETRY_TIME, Backfill, Gap, Slice, link_down
+from blockio_plugin.rules.backfill import RETRY_TIME, SLICE_TIME, Backfill, Gap, Slice, link_down
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.views import ViewRange
@@ -58,7 +59,7 @@ def test_a_slice_lies_in_the_gap_and_in_the_advert(data: st.DataObject) -> None:
         if step == "narrow":
             backfill.narrow()
         else:
-            assert backfill.settle(gap, asked, {}, 0.0) == ()
+            assert backfill.settle(gap, asked, {}, 0.0, 0.0) == ()
 
 
 def test_a_slice_is_for_one_request() -> None:
@@ -82,7 +83,7 @@ def test_reaches_further_down_where_there_is_nothing_and_ends_at_the_bottom() ->
     asked = backfill.next_slice(DENSE, 0.0)
     while asked is not None:
         lengths.append(asked.views.length)
-        assert backfill.settle(DENSE, asked, {}, 0.0) == ()
+        assert backfill.settle(DENSE, asked, {}, 0.0, 0.0) == ()
         asked = backfill.next_slice(DENSE, 0.0)
     assert lengths[1] == 2 * lengths[0]
     assert lengths[-1] == 10 ** 6 and len(lengths) < 20
@@ -99,12 +100,29 @@ def test_who_was_of_use_is_asked_first() -> None:
     asked = backfill.next_slice(gap, 0.0)
     assert asked is not None and asked.peer == "alice"
     # It has another block where the highest missing one should be.
-    backfill.settle(gap, asked, by_hash(CHAIN[49]._replace(hash=b"lie")), 0.0)
+    backfill.settle(gap, asked, by_hash(CHAIN[49]._replace(hash=b"lie")), 0.0, 0.0)
     asked = backfill.next_slice(gap, 0.0)
     assert asked is not None and asked.peer == "bob"
-    assert backfill.settle(gap, asked, by_hash(*CHAIN[40:50]), 0.0) == tuple(reversed(CHAIN[40:50]))
+    filled = backfill.settle(gap, asked, by_hash(*CHAIN[40:50]), 0.0, 0.0)
+    assert filled == tuple(reversed(CHAIN[40:50]))
     asked = backfill.next_slice(gap_between(10, 40), 0.0)
     assert asked is not None and asked.peer == "bob"
+
+
+def test_slices_take_the_peer_about_a_quarter_of_a_second() -> None:
+    book = make_book(alice=ViewRange(0, 300))
+    backfill = Backfill(book)
+    gap = gap_between(0, 99)
+    lengths = []
+    for took in (0.01, 0.01, 0.2, SLICE_TIME + 0.1, 0.2):
+        asked = backfill.next_slice(gap, 0.0)
+        assert asked is not None
+        lengths.append(asked.views.length)
+        assert backfill.settle(gap, asked, by_hash(*CHAIN[90:99]), took, 0.0)
+    first = lengths[0]
+    expected = [first, 2 * first, 4 * first, 4 * first, 2 * first]
+    # There are several views to a block, and a slice is a whole number of them.
+    assert lengths == pytest.approx(expected, abs=4)
 
 
 def test_who_pauses_covers_nothing_or_is_gone_is_not_asked() -> None:
