@@ -93,6 +93,8 @@ class BlockImporter:
         failure: Optional[ImportFailure] = None
         imported = 0
         new_head: Optional[BlockAPI] = None
+        # Others, who fill gaps, may have written to the database since we read of it last.
+        self._overlay.discard()
         self._committed_at = self._clock()
         for block_rlp in blocks:
             block_hash = b""

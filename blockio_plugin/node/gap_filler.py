@@ -60,6 +60,8 @@ class GapFiller:
         """
         filled = 0
         refusal = None
+        # The importer has written to the database meanwhile.
+        self._overlay.discard()
         try:
             for block_rlp in blocks:
                 if not self._fill_one(block_rlp):

@@ -96,7 +96,16 @@ class Backfiller(Service):
         if blocks is None:
             self._backfill.narrow()
         else:
-            await self._store(self._backfill.settle(gap, asked, blocks, now - asked_at, now))
+            linked = self._backfill.settle(gap, asked, blocks, now - asked_at, now)
+            self.logger.debug(
+                "%s gave %d blocks in views %s in %.2f s, of which %d fill the gap",
+                asked.peer,
+                len(blocks),
+                asked.views,
+                now - asked_at,
+                len(linked),
+            )
+            await self._store(linked)
 
     async def _fetch(self, asked: Slice) -> Optional[Dict[bytes, Block]]:
         """What the peer has in the slice, by hash; None where that is too much to hold."""

@@ -8,6 +8,7 @@ import pytest
 import rlp
 from trinity.config import Eth1ChainConfig
 
+from blockio_plugin.node.block_importer import BlockImporter
 from blockio_plugin.node.chain_reader import ChainReader
 from blockio_plugin.node.gap_filler import GapFiller
 from blockio_plugin.node.stored_blocks import StoredBlocks
@@ -78,6 +79,25 @@ def test_what_is_filled_is_served_at_once(built, gapped, config) -> None:
     assert reader.fetch_availability().ranges[-1].start == built.views[21]
     answer = reader.fetch_blocks(GetBlocksByView(1, built.views[25], 1, 1))
     assert answer.blocks == (built.blocks[25],)
+
+
+def test_what_is_filled_stays_filled_while_blocks_are_imported(
+    built, config, open_db: Callable
+) -> None:
+    db = open_db("gapped")
+    copy_from_checkpoint(built.db, db, config, CHECKPOINT, HEAD - 10)
+    chaindb = ChainDB(db)
+    importer = BlockImporter(db, config.full_chain_class, built.scheme)
+    filler = make_filler(chaindb, config, built.scheme)
+    for step in range(10):
+        last = CHECKPOINT - 4 * step
+        assert filler.fill(downward(built, last, last - 3)) == (4, None)
+        number = HEAD - 9 + step
+        assert importer.import_blocks([built.blocks[number]]).result.head.number == number
+        gaps = ((1, last - 4),) if last > 4 else ()
+        assert chaindb.get_chain_gaps() == (gaps, number + 1)
+        assert chaindb.get_header_chain_gaps() == (gaps, number + 1)
+    assert tuple(iterate_blocks(db, 0, HEAD)) == built.blocks
 
 
 def test_blocks_that_do_not_follow_do_not_go_in(built, gapped, config) -> None:
