@@ -161,9 +161,6 @@ class BlockImporter:
             self._checked.flush()
             self._overlay.commit()
             self._uncommitted = 0
-        else:
-            # Others may write to the database while we wait, so forget what we read of it.
-            self._overlay.discard()
         self._committed_at = self._clock()
 
 
