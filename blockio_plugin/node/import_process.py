@@ -56,6 +56,8 @@ class ImportServer(Service):
 
     async def run(self) -> None:
         self.manager.run_daemon_child_service(self._watch)
+        # Who can reach us before we can reach them would wait for ever for a response.
+        await self._event_bus.wait_until_connected_to(BLOCKIO_ENDPOINT)
         self.manager.run_daemon_task(self._serve_imports)
         self.manager.run_daemon_task(self._serve_backfills)
         await self.manager.wait_finished()

@@ -10,6 +10,7 @@ from p2p.peer import BasePeer, PeerMessage, PeerSubscriber
 from p2p.peer_pool import BasePeerPool
 from trinity.constants import FIRE_AND_FORGET_BROADCASTING
 
+from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.protocol.api import Payload, decline
 from blockio_plugin.protocol.events import (
     AvailabilityReceived,
@@ -82,7 +83,7 @@ class BlockIOEventServer(Service, PeerSubscriber):
         run(self._obey, SendGetBlocksByViewCommand, self._send_request)
         run(self._obey, SendBlocksByViewCommand, self._send_answer)
         run(self._obey, DropPeerCommand, self._drop_peer)
-        run(self._obey, GetBlockIOPeersRequest, self._tell_peers)
+        run(self._welcome)
         with self.subscribe(self._peer_pool):
             await self.manager.wait_finished()
 
@@ -143,6 +144,21 @@ class BlockIOEventServer(Service, PeerSubscriber):
     #
     # From the bus to peers
     #
+    async def _welcome(self) -> None:
+        """
+        Tell block I/O, once it listens, who is there.
+
+        While two endpoints connect, the one may know the other before the other knows the one, or
+        what it listens to. The bus then drops what is for it, responses too, and who asked waits
+        for ever.
+        """
+        await self._event_bus.wait_until_connected_to(BLOCKIO_ENDPOINT)
+        async for request in self._event_bus.stream(GetBlockIOPeersRequest):
+            await self._event_bus.wait_until_endpoint_subscribed_to(
+                BLOCKIO_ENDPOINT, AvailabilityReceived
+            )
+            self._tell_peers(request)
+
     async def _obey(self, event_type: Type[TEvent], act: Callable[[TEvent], None]) -> None:
         async for event in self._event_bus.stream(event_type):
             try:

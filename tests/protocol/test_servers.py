@@ -21,6 +21,7 @@ from blockio_plugin.protocol.events import (
     BlockIOPeerLeft,
     BlocksReceived,
     BlocksRequested,
+    DropPeerCommand,
     GetBlockIOPeersRequest,
 )
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
@@ -192,6 +193,35 @@ async def test_who_comes_late_learns_who_is_there(
     # What is known of them comes after the response, as if it had just been said.
     assert await process.next() == first
     assert silent.is_alive
+
+
+async def test_who_does_not_listen_yet_is_not_told_who_is_there(
+    node: Node, tmp_path: Path
+) -> None:
+    await node.join()
+    networking = ConnectionConfig.from_name(NETWORKING_EVENTBUS_ENDPOINT, tmp_path)
+    async with AsyncioEndpoint.serve(ConnectionConfig.from_name("other", tmp_path)) as other:
+        await other.connect_to_endpoints(networking)
+        await other.wait_until_endpoint_subscribed_to(networking.name, DropPeerCommand)
+        # Nobody asks before a response can reach block I/O.
+        assert not other.is_endpoint_subscribed_to(networking.name, GetBlockIOPeersRequest)
+    async with AsyncioEndpoint.serve(ConnectionConfig.from_name("blockio", tmp_path)) as event_bus:
+        await event_bus.connect_to_endpoints(networking)
+        await event_bus.wait_until_endpoint_subscribed_to(networking.name, GetBlockIOPeersRequest)
+        asked = asyncio.ensure_future(
+            event_bus.request(GetBlockIOPeersRequest(), TO_NETWORKING_BROADCAST_CONFIG)
+        )
+        # What was sent after it is done, so the request has come.
+        await event_bus.broadcast(
+            DropPeerCommand(next(iter(node.pool.connected_nodes)), "enough"),
+            TO_NETWORKING_BROADCAST_CONFIG,
+        )
+        while node.pool.connected_nodes:
+            await asyncio.sleep(0.001)
+        assert not asked.done()
+        process = Process(event_bus)
+        await process.listen()
+        assert (await asyncio.wait_for(asked, 15)).sessions == ()
 
 
 async def test_commands_to_a_peer_that_is_gone_do_nothing(
