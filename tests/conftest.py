@@ -1,12 +1,15 @@
 """
-How hypothesis searches, and a repair.
+Where the chains of other clients are, how hypothesis searches, and a repair.
 
 The trio that Trinity pins and the exceptiongroup that pytest brings both replace parts of the
 `traceback` module, and fail each other: a failing test would show that instead of its own error.
 """
+import os
+from pathlib import Path
 import traceback
 
 from hypothesis import Phase, settings
+import pytest
 
 originals = {
     name: traceback.TracebackException.__dict__[name]
@@ -39,3 +42,14 @@ settings.register_profile(
     phases=WITHOUT_SHRINKING,
 )
 settings.load_profile("fixed")
+
+
+ROOT = Path(__file__).parent.parent
+
+@pytest.fixture(scope="session")
+def chains() -> Path:
+    """Real chains of other clients, which are not part of the repository."""
+    path = Path(os.environ.get("BLOCKIO_CHAINS", ROOT.parent / "shared" / "chains"))
+    if not path.exists():
+        pytest.skip(f"no chains of other clients in {path}; BLOCKIO_CHAINS names another place")
+    return path

@@ -7,15 +7,16 @@ and everything before it does.
 import time
 from typing import Callable, Iterable, NamedTuple, Optional, Type
 
-from eth.abc import AtomicDatabaseAPI, BlockAPI, BlockImportResult, BlockPersistResult
+from eth.abc import AtomicDatabaseAPI, BlockAPI, BlockImportResult
 from eth.chains.base import Chain
 from eth.vm.interrupt import EVMMissingData
 from eth_hash.auto import keccak
-from eth_typing import BlockNumber, Hash32
+from eth_typing import BlockNumber
 from eth_utils import ValidationError
 import rlp
 from trie.exceptions import MissingTrieNode
 
+from blockio_plugin.node.lean_chain import make_lean
 from blockio_plugin.node.overlay import OverlayDB
 from blockio_plugin.node.scheme_check import CheckedChain, describe_breach
 from blockio_plugin.node.stored_blocks import (
@@ -70,13 +71,14 @@ class BlockImporter:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._overlay = OverlayDB(base_db)
-        self._chain = _reuse_blocks(chain_class)(self._overlay)
+        self._chain = make_lean(chain_class)(self._overlay)
         self._stored = StoredBlocks(self._overlay)
         self._scheme = scheme
         self._checked = CheckedChain(self._overlay, scheme)
         self._clock = clock
         self._uncommitted = 0
         self._committed_at = 0.0
+        self._head_number = 0
 
     def fetch_head(self) -> ChainHead:
         """The highest canonical block that is held."""
@@ -95,6 +97,7 @@ class BlockImporter:
         new_head: Optional[BlockAPI] = None
         # Others, who fill gaps, may have written to the database since we read of it last.
         self._overlay.discard()
+        self._head_number = self._stored.chaindb.get_canonical_head().block_number
         self._committed_at = self._clock()
         for block_rlp in blocks:
             block_hash = b""
@@ -113,6 +116,7 @@ class BlockImporter:
             imported += 1
             if done.new_canonical_blocks:
                 new_head = done.new_canonical_blocks[-1]
+                self._head_number = new_head.number
             self._uncommitted += 1
             if self._is_commit_due():
                 self._commit()
@@ -130,6 +134,10 @@ class BlockImporter:
         vm_class = self._chain.get_vm_class_for_block_number(BlockNumber(header.block_number))
         block = rlp.decode(block_rlp, sedes=vm_class.get_block_class())
         done = self._chain.import_block(block, perform_validation=True)
+        if done.imported_block.hash != header.hash:
+            # py-evm compares the block it made with the one it was given by Python's hash of their
+            # fields, which is the same for an integer and that integer plus 2**61 - 1.
+            raise ValidationError("its header does not say what came of executing it")
         self._checked.extend(
             [block.header for block in done.new_canonical_blocks],
             [block.header for block in done.old_canonical_blocks],
@@ -137,8 +145,7 @@ class BlockImporter:
         return done
 
     def _is_held(self, header: StoredHeader) -> bool:
-        chaindb = self._stored.chaindb
-        if header.block_number > chaindb.get_canonical_head().block_number:
+        if header.block_number > self._head_number:
             return False
         try:
             if self._stored.fetch_canonical_hash(header.block_number) != header.hash:
@@ -146,7 +153,7 @@ class BlockImporter:
         except NotStored:
             return False
         # After a checkpoint a header may be there without its block.
-        runs = known_runs(chaindb.get_chain_gaps(), header.block_number)
+        runs = known_runs(self._stored.chaindb.get_chain_gaps(), header.block_number)
         return bool(runs) and runs[-1].last == header.block_number
 
     def _is_commit_due(self) -> bool:
@@ -189,28 +196,3 @@ def _describe_error(err: Exception) -> str:
     """One line. Complaints of py-evm say what is wrong; other errors need their type to do so."""
     text = " ".join(str(err).split())[:MAX_REASON_LENGTH]
     return text if isinstance(err, ValidationError) else f"{type(err).__name__}: {text}"
-
-
-class _ReusingChain(Chain):
-    """
-    A chain that takes the block it has just stored from memory. py-evm reads each new block back
-    from the database, header, transactions and all, to report it; that is a twentieth of an import.
-    """
-
-    _persisted: Optional[BlockAPI] = None
-
-    def persist_block(
-        self, block: BlockAPI, perform_validation: bool = True
-    ) -> BlockPersistResult:
-        self._persisted = block
-        return super().persist_block(block, perform_validation)
-
-    def get_block_by_hash(self, block_hash: Hash32) -> BlockAPI:
-        block = self._persisted
-        if block is not None and block.hash == block_hash:
-            return block
-        return super().get_block_by_hash(block_hash)
-
-
-def _reuse_blocks(chain_class: Type[Chain]) -> Type[Chain]:
-    return type(chain_class.__name__, (_ReusingChain, chain_class), {})

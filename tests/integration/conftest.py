@@ -1,5 +1,4 @@
 """A mined chain, and directories whose paths are short enough for the sockets in them."""
-import os
 from pathlib import Path
 import shutil
 import tempfile
@@ -45,12 +44,3 @@ def mined() -> Iterator[MinedChain]:
     with tempfile.TemporaryDirectory(prefix="bio-") as path:
         data_dir = Path(path) / "mined"
         yield MinedChain(recipe, data_dir, build_data_dir(recipe, data_dir))
-
-
-@pytest.fixture(scope="session")
-def chains() -> Path:
-    """Real chains of other clients, which are not part of the repository."""
-    path = Path(os.environ.get("BLOCKIO_CHAINS", ROOT.parent / "shared" / "chains"))
-    if not path.exists():
-        pytest.skip(f"no chains of other clients in {path}; BLOCKIO_CHAINS names another place")
-    return path
