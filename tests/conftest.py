@@ -43,8 +43,8 @@ settings.register_profile(
 )
 settings.load_profile("fixed")
 
-
 ROOT = Path(__file__).parent.parent
+
 
 @pytest.fixture(scope="session")
 def chains() -> Path:

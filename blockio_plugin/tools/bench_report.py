@@ -47,6 +47,25 @@ class Figure(NamedTuple):
         return {**self._asdict(), "ratio": self.ratio, "met": self.is_met}
 
 
+def make_median_figure(
+    name: str,
+    values: Sequence[float],
+    unit: str,
+    besides: Sequence[float],
+    wanted: Optional[float],
+) -> Figure:
+    """
+    The figure of the round whose ratio is the median of all rounds'.
+
+    The two of a round ran one right after the other. The speed of a shared machine changes over
+    minutes, so the ratios of rounds agree better than the ratio of any two rounds' values.
+    """
+    rounds = [
+        Figure(name, value, unit, beside, wanted) for value, beside in zip(values, besides)
+    ]
+    return sorted(rounds, key=lambda figure: figure.ratio)[len(rounds) // 2]
+
+
 class BenchRun(NamedTuple):
     """What a part of the bench measures with, and where its figures go."""
 
