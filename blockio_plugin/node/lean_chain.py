@@ -137,14 +137,22 @@ def make_lean(chain_class: Type[Chain]) -> Type[Chain]:
 
 
 def _make_lean_vm(vm_class: Type[VirtualMachineAPI]) -> Type[VirtualMachineAPI]:
-    stock = vm_class.get_block_class()
-    block_class: Type[BlockAPI] = type(stock.__name__, (stock,), {"copy": _copy_block})
     lean: Type[VirtualMachineAPI] = type(
-        vm_class.__name__, (vm_class,), {"block_class": block_class}
+        vm_class.__name__, (vm_class,), {"block_class": _make_lean_block(vm_class.get_block_class())}
     )
     return lean
 
 
-def _copy_block(block: Any, **changes: Any) -> BlockAPI:
-    copy: BlockAPI = type(block)(**{**block.as_dict(), **changes})
-    return copy
+def _make_lean_block(block_class: Type[BlockAPI]) -> Type[BlockAPI]:
+    def copy(block: Any, **changes: Any) -> BlockAPI:
+        copied: BlockAPI = type(block)(**{**block.as_dict(), **changes})
+        return copied
+
+    def reduce(block: Any) -> Tuple[Any, ...]:
+        # Other processes know the stock classes only.
+        return rlp.decode, (rlp.encode(block), block_class)
+
+    lean: Type[BlockAPI] = type(
+        block_class.__name__, (block_class,), {"copy": copy, "__reduce__": reduce}
+    )
+    return lean

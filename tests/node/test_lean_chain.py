@@ -1,5 +1,6 @@
 """Whether the lean chain does what py-evm's does: the same values, the same database."""
 from pathlib import Path
+import pickle
 from typing import Any, Callable, Dict, List, Type
 
 from eth.chains.base import Chain
@@ -11,6 +12,7 @@ import pytest
 import rlp
 from trinity.config import Eth1ChainConfig
 
+from blockio_plugin.node.block_importer import BlockImporter
 from blockio_plugin.node.lean_chain import HEADER_FIELDS, LeanHeader, make_lean
 from blockio_plugin.tools.chain_files import initialize_chain, read_blocks, read_chain_config
 
@@ -85,6 +87,18 @@ def assert_same_database(config: Eth1ChainConfig, blocks: List[bytes]) -> None:
     stock = import_all(config, config.full_chain_class, blocks)
     lean = import_all(config, make_lean(config.full_chain_class), blocks)
     assert lean.wrapped_db.kv_store == stock.wrapped_db.kv_store
+
+
+def test_blocks_are_stock_ones_to_other_processes(built: Any, config: Eth1ChainConfig) -> None:
+    db = AtomicDB()
+    initialize_chain(db, config)
+    importer = BlockImporter(db, config.full_chain_class, built.scheme)
+    block = importer.import_blocks(built.blocks[1:11]).new_head
+    assert block is not None and block.transactions
+    received = pickle.loads(pickle.dumps(block))
+    assert received == block
+    stock = config.full_chain_class.get_vm_class_for_block_number(10).get_block_class()
+    assert (type(received), type(received.header)) == (stock, BlockHeader)
 
 
 def test_database_is_the_same_after_reorganisations(
