@@ -137,8 +137,9 @@ def make_lean(chain_class: Type[Chain]) -> Type[Chain]:
 
 
 def _make_lean_vm(vm_class: Type[VirtualMachineAPI]) -> Type[VirtualMachineAPI]:
+    block_class = _make_lean_block(vm_class.get_block_class())
     lean: Type[VirtualMachineAPI] = type(
-        vm_class.__name__, (vm_class,), {"block_class": _make_lean_block(vm_class.get_block_class())}
+        vm_class.__name__, (vm_class,), {"block_class": block_class}
     )
     return lean
 

@@ -2,8 +2,8 @@
 Where the time of importing a chain goes, by package, as cProfile tells.
 
 Run as a program, in a process of its own, with the directory of a chain as argument; it prints the
-share of each package as JSON. A built-in function counts for the package that calls it. The database is
-in memory, so this is the work of the importing process alone.
+share of each package as JSON. A built-in function counts for the package that calls it. The
+database is in memory, so this is the work of the importing process alone.
 """
 import cProfile
 from collections import Counter
