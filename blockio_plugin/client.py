@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import AsyncIterator, Deque, Iterable, Optional, Tuple, Type, TypeVar, Union
 
 from lahja import BaseEvent, BaseRequestResponseEvent, EndpointAPI
+from lahja.exceptions import NoSubscribers
 
 from blockio_plugin.events import (
     BLOCKIO_ENDPOINT,
@@ -37,6 +38,9 @@ ANSWER_TIMEOUT = 10.0
 
 LOOK_INTERVAL = 0.2
 """Seconds between two looks at whether block I/O is still there while its answer is waited for."""
+
+SETTLE_TIME = 1.0
+"""Seconds after which two endpoints of the bus have surely connected in both directions."""
 
 CANCEL_TIMEOUT = 1.0
 """Seconds for the cancellation of a fetch to leave."""
@@ -205,6 +209,11 @@ async def _wait_until_up(event_bus: EndpointAPI, timeout: float) -> None:
         raise BlockIOUnavailable(
             f"block I/O did not come up in {timeout:.0f} s: is it enabled (--enable-blockio)?"
         ) from None
+    # While two endpoints connect, the one may hear the other before it can answer, and the bus drops
+    # the response. So the first thing we ask is one that may be lost.
+    with suppress(asyncio.TimeoutError, NoSubscribers):
+        request = event_bus.request(CheckFetchRequest(""), TO_BLOCKIO_BROADCAST_CONFIG)
+        await asyncio.wait_for(request, SETTLE_TIME)
 
 
 async def _request(

@@ -32,6 +32,9 @@ PORT_TAKEN = "address already in use"
 BUS_TIMEOUT = 30.0
 """Seconds for an endpoint of a running node to answer what it should."""
 
+STATUS_TIMEOUT = 5.0
+"""Seconds after which a node is asked for its status again."""
+
 STOP_TIMEOUT = 30.0
 """Seconds from Ctrl-C to a kill."""
 
@@ -273,9 +276,11 @@ class NodeProcess:
             await asyncio.sleep(0.1)
         async with self.event_bus(BLOCKIO_ENDPOINT, GetBlockIOStatusRequest) as bus:
             while self.is_running:
-                response = await bus.request(GetBlockIOStatusRequest(), TO_BLOCKIO_BROADCAST_CONFIG)
-                yield response.status
-                await asyncio.sleep(interval)
+                # While two endpoints connect the bus may lose a response.
+                with contextlib.suppress(asyncio.TimeoutError):
+                    request = bus.request(GetBlockIOStatusRequest(), TO_BLOCKIO_BROADCAST_CONFIG)
+                    yield (await asyncio.wait_for(request, STATUS_TIMEOUT)).status
+                    await asyncio.sleep(interval)
         raise NodeFailed(f"the node ended:\n{self.log_tail()}")
 
 
