@@ -209,8 +209,8 @@ async def _wait_until_up(event_bus: EndpointAPI, timeout: float) -> None:
         raise BlockIOUnavailable(
             f"block I/O did not come up in {timeout:.0f} s: is it enabled (--enable-blockio)?"
         ) from None
-    # While two endpoints connect, the one may hear the other before it can answer, and the bus drops
-    # the response. So the first thing we ask is one that may be lost.
+    # While two endpoints connect, the one may hear the other before it can answer, and the bus
+    # drops the response. So the first thing we ask is one that may be lost.
     with suppress(asyncio.TimeoutError, NoSubscribers):
         request = event_bus.request(CheckFetchRequest(""), TO_BLOCKIO_BROADCAST_CONFIG)
         await asyncio.wait_for(request, SETTLE_TIME)

@@ -57,8 +57,9 @@ def make_median_figure(
     """
     The figure of the round whose ratio is the median of all rounds'.
 
-    The two of a round ran one right after the other. The speed of a shared machine changes over
-    minutes, so the ratios of rounds agree better than the ratio of any two rounds' values.
+    Rounds that only one of the two took part in do not count. The two of a round ran one soon after
+    the other: the speed of a shared machine changes over minutes, so the ratios of rounds agree better
+    than the ratio of any two rounds' values.
     """
     rounds = [
         Figure(name, value, unit, beside, wanted) for value, beside in zip(values, besides)
