@@ -58,8 +58,8 @@ def make_median_figure(
     The figure of the round whose ratio is the median of all rounds'.
 
     Rounds that only one of the two took part in do not count. The two of a round ran one soon after
-    the other: the speed of a shared machine changes over minutes, so the ratios of rounds agree better
-    than the ratio of any two rounds' values.
+    the other: the speed of a shared machine changes over minutes, so the ratios of rounds agree
+    better than the ratio of any two rounds' values.
     """
     rounds = [
         Figure(name, value, unit, beside, wanted) for value, beside in zip(values, besides)
