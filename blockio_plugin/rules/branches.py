@@ -128,6 +128,12 @@ class Branches:
         if standing is not None:
             standing.is_untried = False
 
+    def defer(self, peer: PeerID) -> None:
+        """There is more of its branch: it is looked at again, and tried, after the others."""
+        standing = self._peers.get(peer)
+        if standing is not None:
+            standing.is_news = True
+
     def remember(self, fork: Position, tip: Position) -> None:
         """The blocks above ``fork`` up to ``tip`` are in the database and not canonical."""
         for known in [known for known in self._tips if known.tip == tip]:

@@ -75,6 +75,7 @@ class Fetch(Intake):
             # It may know the branch that our front is on, or the one that it is not on.
             self.ledger.reopen(ViewRange(self.front.view, self._contested))
             self._contested = None
+        self.links.recheck_head(head_view, now)
 
     # Asking
 

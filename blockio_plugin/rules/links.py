@@ -7,6 +7,7 @@ something is hidden in it, or one of the two is of another branch:
 
 - those who claimed the gap to be empty are not asked for it again, and its views are wanted again;
 - whoever claimed a view to be empty at which a block turns up that links is to blame;
+- a view that a peer advertises as that of its highest block is asked for in spite of claims;
 - when nobody is left to ask, and the gap starts at the front, the block above the gap is doubted:
   it is asked of others than its sender. If all who cover it agree on it, the chain was reorganised.
 """
@@ -253,6 +254,19 @@ class Links:
                 table.exclude(peer, tail, now + TAIL_TIME)
         self._ledger.reopen(tail)
         return True
+
+    def recheck_head(self, view: int, now: float) -> None:
+        """
+        A peer advertises that its highest block is at ``view``. Where others called that view empty
+        it is wanted again, and they are not asked: what they hid below it shows by its link.
+        """
+        claimed = ViewRange(view, view + 1)
+        if view in self._cache or not self._ledger.answered.covers(*claimed):
+            return
+        for claim in self.claims.over(claimed):
+            if claim.peer in self._peers:
+                self._peers.availability.exclude(claim.peer, claimed, now + TAIL_TIME)
+        self._ledger.reopen(claimed)
 
     def advance(self, front: int, front_hash: bytes) -> None:
         """Everything below ``front`` is imported."""

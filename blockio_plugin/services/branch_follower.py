@@ -6,7 +6,8 @@ Finds peers on other branches than ours, and gives their branches the chance to 
 2. One that is on another branch is not asked for blocks above the fork in the ordinary course.
 3. When there is nothing else to import, its branch is fetched from it alone and imported from the
    fork up. The importer makes it canonical where its total difficulty is the higher one.
-4. Once it is canonical, everybody's standing is found out anew, and ordinary fetching goes on from
+4. A peer has its turn for a limited time, and goes on where it was after the others had theirs.
+5. Once it is canonical, everybody's standing is found out anew, and ordinary fetching goes on from
    there. Where it loses, its last block is remembered; being on it is no offence.
 """
 import asyncio
@@ -32,6 +33,11 @@ POLL_INTERVAL = 0.1
 
 STALL_TIME = 1.0
 """Seconds without anything to import after which branches get their turn before we are synced."""
+
+TURN_TIME = 30.0
+"""Seconds that one peer is compared, or its branch followed, at a time, most (and the answer under
+way). What it has beyond that is followed after the others had their turn, so that one who answers
+slowly, or with nothing, does not keep better branches from us."""
 
 BRANCH_BLOCKS = 128
 """Blocks of a branch in one request, most."""
@@ -150,6 +156,7 @@ class BranchFollower(Service):
         head_view = self._branches.head_view(peer)
         if head_view is None:
             return None
+        stop_at = self._clock() + TURN_TIME
         ours = await self._chain.fetch_head()
         stop = min(head_view, ours.view) + 1
         top = await self._chain.fetch_position(stop - 1)
@@ -164,6 +171,8 @@ class BranchFollower(Service):
         search = ForkSearch(top.number)
         search.learn(top.number, False)
         while search.candidate is not None:
+            if self._clock() >= stop_at:
+                return None
             position = await self._chain.fetch_position_of_block(search.candidate)
             if position is None:
                 return None
@@ -195,10 +204,11 @@ class BranchFollower(Service):
                 fork.number,
             )
             return
+        stop_at = self._clock() + TURN_TIME
         old_head = self._importer.head
         tip = await self._find_stored(peer, fork)
         while True:
-            blocks = await self._fetch_after(peer, tip)
+            blocks = await self._fetch_after(peer, tip, stop_at)
             if not blocks:
                 break
             result = await self._importer.import_branch(blocks)
@@ -220,6 +230,8 @@ class BranchFollower(Service):
                 return
         if tip != fork:
             self._branches.remember(fork, tip)
+        if self._clock() >= stop_at:
+            self._branches.defer(peer)
 
     async def _find_stored(self, peer: PeerID, fork: Position) -> Position:
         """The highest block of the peer's branch that was imported before, or the fork."""
@@ -234,12 +246,14 @@ class BranchFollower(Service):
                 return tip
         return fork
 
-    async def _fetch_after(self, peer: PeerID, tip: Position) -> Tuple[Block, ...]:
-        """The peer's next blocks that follow ``tip``, one after the other."""
+    async def _fetch_after(
+        self, peer: PeerID, tip: Position, stop_at: float
+    ) -> Tuple[Block, ...]:
+        """The peer's next blocks that follow ``tip``, one after the other; none past ``stop_at``."""
         start = tip.view + 1
         while True:
             head_view = self._branches.head_view(peer)
-            if head_view is None or start > head_view:
+            if head_view is None or start > head_view or self._clock() >= stop_at:
                 return ()
             answer = await self._requests.fetch(
                 peer, ViewRange(start, head_view + 1), BRANCH_BLOCKS

@@ -16,6 +16,7 @@ from blockio_plugin.rules.branches import LOOK_INTERVAL
 from blockio_plugin.rules.messages import Availability, BlocksByView
 from blockio_plugin.rules.schemes import NumberScheme, ViewScheme, parse_scheme
 from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.services import branch_follower
 from blockio_plugin.services.abc import PeerID
 from blockio_plugin.tools.chain_builder import Recipe, build_chain, iterate_blocks
 from blockio_plugin.tools.chain_files import initialize_chain, read_chain_config
@@ -285,3 +286,44 @@ async def test_an_invalid_block_on_a_branch(grow: Callable[..., Branches], numbe
         ours.connect(honest)
         await ours.wait_for(branches.head(1), TIMEOUT)
         assert {peer for peer, _ in ours.dropped} == {"liar"}
+
+
+class Dripper(MemoryNode):
+    """Above some view it has nothing, and says so for one view at a time."""
+
+    above = 0
+    head_view = 8
+
+    def send_availability(self, peer: PeerID, advert: Availability) -> None:
+        ranges = (ViewRange(0, self.head_view + 1),)
+        super().send_availability(peer, advert._replace(head_view=self.head_view, ranges=ranges))
+
+    async def wait_asked(self, times: int) -> None:
+        while self.asked < times:
+            await asyncio.sleep(0.02)
+
+    def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
+        if answer.start_view > self.above:
+            answer = answer._replace(length=1, next_view=0, blocks=())
+        super().send_answer(peer, answer)
+
+
+@pytest.mark.parametrize("branch, above", [(0, 5), (2, 6)], ids=["ours", "another"])
+async def test_who_answers_with_nothing_does_not_hide_a_better_branch(
+    grow: Callable[..., Branches], monkeypatch: pytest.MonkeyPatch, branch: int, above: int
+) -> None:
+    monkeypatch.setattr(branch_follower, "TURN_TIME", 0.5)
+    branches = grow(5, (3, SLOW), (5, FAST), (1, FAST))
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, "number")
+        ours = await network.add("ours", branches.import_all(0))
+        dripper = await network.add("dripper", branches.import_all(branch), Dripper)
+        dripper.above = above
+        ours.connect(dripper)
+        # It is compared before it lures us on.
+        await asyncio.wait_for(dripper.wait_asked(1), TIMEOUT)
+        dripper.head_view = 10 ** 6
+        dripper.send_availability("ours", Availability("number", 0, ()))
+        await asyncio.wait_for(dripper.wait_asked(100), TIMEOUT)
+        ours.connect(await network.add("honest", branches.import_all(1)))
+        await ours.wait_for(branches.head(1), TIMEOUT)

@@ -324,6 +324,27 @@ def test_nothing_is_asked_outside_an_advert_and_the_reason_is_told() -> None:
     assert status.idle_reason == "no peer covers view 1"
 
 
+def test_a_head_is_asked_for_though_a_liar_that_never_ends_called_it_empty() -> None:
+    fetch, chain = make_fetch(10 ** 9), make_chain([3, 9])
+    add_peer(fetch, "liar", 10 ** 9)
+    now = 0.0
+    for _ in range(100):
+        now += 0.01
+        for request in fetch.plan(now):
+            # One view at a time, so that there is always more to ask of it.
+            first = ViewRange(request.views.start, request.views.start + 1)
+            fetch.receive("liar", request.request_id, first, 0, (), now)
+    fetch.join("honest", now)
+    fetch.advertise("honest", 9, (ViewRange(0, 10),), now)
+    for _ in range(10):
+        now += 0.01
+        for request in fetch.plan(now):
+            if request.peer == "honest":
+                answer = honest_answer(chain, request, 10)
+                fetch.receive("honest", request.request_id, *answer, now)
+    assert fetch.ready(10, 10 ** 6) == tuple(chain)
+
+
 def test_waiting_is_told_with_views_peers_and_time() -> None:
     fetch = make_fetch()
     add_peer(fetch, "a")

@@ -47,6 +47,22 @@ def test_a_link_proves_what_was_not_even_asked() -> None:
     assert scene.faults() == [0, 0, 0]
 
 
+def test_an_advertised_head_is_asked_for_in_spite_of_claims() -> None:
+    scene = Scene()
+    scene.answer("a", 1, 41, 40)
+    for held_or_not_asked in (30, 50, 100):
+        scene.links.recheck_head(held_or_not_asked, 1.0)
+    assert scene.ledger.is_answered(1, 41)
+    scene.links.recheck_head(40, 1.0)
+    assert list(scene.ledger.wanted.runs(1, 50)) == [ViewRange(40, 50)]
+    table = scene.peers.availability
+    assert not table.may_ask("a", 40, 1.0) and table.may_ask("b", 40, 1.0)
+    # It was not found wrong yet.
+    assert table.may_ask("a", 40, 1.0 + TAIL_TIME) and scene.faults() == [0, 0, 0]
+    scene.answer("b", 40, 41)
+    assert scene.ledger.is_answered(1, 41)
+
+
 def test_a_gap_without_a_link_is_asked_again_of_others() -> None:
     scene = Scene()
     scene.answer("a", 1, 11)
