@@ -249,7 +249,7 @@ class BranchFollower(Service):
     async def _fetch_after(
         self, peer: PeerID, tip: Position, stop_at: float
     ) -> Tuple[Block, ...]:
-        """The peer's next blocks that follow ``tip``, one after the other; none past ``stop_at``."""
+        """The peer's next blocks that follow ``tip``, in a row; none past ``stop_at``."""
         start = tip.view + 1
         while True:
             head_view = self._branches.head_view(peer)
