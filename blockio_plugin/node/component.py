@@ -73,8 +73,8 @@ class BlockIOImportComponent(AsyncioIsolatedComponent):
         return bool(args.enable_blockio) and cli.drives_chain(args)
 
     def get_subprocess_kwargs(self) -> Optional[SubprocessKwargs]:
-        # The hash function is chosen when it is first used, so the choice comes with the process.
-        environment = cli.choose_keccak(os.environ)
+        # What hashes and recovers is chosen at first use, so the choice comes with the process.
+        environment = cli.choose_ecc(cli.choose_keccak(os.environ))
         return {**(super().get_subprocess_kwargs() or {}), "env": environment}
 
     async def do_run(self, event_bus: EndpointAPI) -> None:

@@ -2,6 +2,7 @@ import argparse
 import logging
 from typing import Mapping, Optional
 
+from eth_keys.backends import get_backend_class
 from eth_utils import ValidationError
 import pytest
 
@@ -13,6 +14,7 @@ from blockio_plugin.node.cli import (
     get_scheme_spec,
     validate_flags,
 )
+from blockio_plugin.node.ecc_backend import RememberingBackend
 
 
 def parse(
@@ -87,6 +89,15 @@ def test_imports_with_the_faster_keccak_unless_told_otherwise() -> None:
     assert cli.choose_keccak({"A": "b"}) == {"A": "b", "ETH_HASH_BACKEND": "pysha3"}
     chosen = {"ETH_HASH_BACKEND": "pycryptodome"}
     assert cli.choose_keccak(chosen) == chosen
+
+
+def test_recovers_each_key_once_unless_told_otherwise() -> None:
+    variable = "ECC_BACKEND_CLASS"
+    environment = cli.choose_ecc({"A": "b"})
+    assert environment["A"] == "b"
+    assert get_backend_class(environment[variable]) is RememberingBackend
+    chosen = {variable: "eth_keys.backends.NativeECCBackend"}
+    assert cli.choose_ecc(chosen) == chosen
 
 
 @pytest.mark.parametrize(

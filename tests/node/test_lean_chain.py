@@ -5,6 +5,7 @@ from typing import Any, Callable, Dict, List, Type
 
 from eth.chains.base import Chain
 from eth.db.atomic import AtomicDB
+from eth.rlp.accounts import Account
 from eth.rlp.headers import BlockHeader
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ import rlp
 from trinity.config import Eth1ChainConfig
 
 from blockio_plugin.node.block_importer import BlockImporter
-from blockio_plugin.node.lean_chain import HEADER_FIELDS, LeanHeader, make_lean
+from blockio_plugin.node.lean_chain import HEADER_FIELDS, LeanAccount, LeanHeader, make_lean
 from blockio_plugin.tools.chain_files import initialize_chain, read_blocks, read_chain_config
 
 VALUES = {"extra_data": st.binary(max_size=32), "nonce": st.binary(min_size=8, max_size=8)}
@@ -70,6 +71,18 @@ def test_header_refuses_what_is_no_field() -> None:
         changeset.colour = 1
         with pytest.raises(TypeError, match="colour"):
             changeset.commit()
+
+
+@given(
+    st.builds(LeanAccount, st.integers(0, 2 ** 64), st.integers(0, 2 ** 256 - 1)),
+    st.fixed_dictionaries({}, optional={"nonce": st.integers(0), "balance": st.integers(0)}),
+)
+def test_account_copies_as_the_stock_one_does(account: LeanAccount, fields: Dict[str, int]) -> None:
+    stock = Account(*account).copy(**fields)
+    copy = account.copy(**fields)
+    assert tuple(copy) == tuple(stock) and rlp.encode(copy) == rlp.encode(stock)
+    with pytest.raises(TypeError):
+        account.copy(colour=1)
 
 
 def import_all(config: Eth1ChainConfig, chain_class: Type[Chain], blocks: List[bytes]) -> AtomicDB:
