@@ -6,6 +6,7 @@ from trinity.nodes.base import Node
 from trinity.nodes.full import FullNode
 from trinity.server import FullServer
 
+from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.cli import SYNC_NONE
 from blockio_plugin.node.private import get_unsent_bytes
 from blockio_plugin.node.syncer_stand_in import SyncerStandIn
@@ -24,7 +25,9 @@ class BlockIOFullNode(FullNode):
     async def run(self) -> None:
         # The base class waits until the node ends, so what is ours starts before.
         self.manager.run_daemon_child_service(
-            BlockIOEventServer(self.event_bus, self.get_peer_pool(), get_unsent_bytes)
+            BlockIOEventServer(
+                self.event_bus, self.get_peer_pool(), BLOCKIO_ENDPOINT, get_unsent_bytes
+            )
         )
         if self.trinity_config.get_app_config(Eth1AppConfig).sync_mode == SYNC_NONE:
             self.manager.run_daemon_child_service(SyncerStandIn(self.event_bus))

@@ -10,7 +10,6 @@ from p2p.peer import BasePeer, PeerMessage, PeerSubscriber
 from p2p.peer_pool import BasePeerPool
 from trinity.constants import FIRE_AND_FORGET_BROADCASTING
 
-from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.protocol.api import Payload, decline
 from blockio_plugin.protocol.events import (
     AvailabilityReceived,
@@ -66,9 +65,14 @@ class BlockIOEventServer(Service, PeerSubscriber):
         self,
         event_bus: EndpointAPI,
         peer_pool: BasePeerPool,
+        listener: str,
         get_unsent_bytes: Callable[[ConnectionAPI], int],
     ) -> None:
-        """``get_unsent_bytes`` tells how much of what was sent a connection still holds."""
+        """
+        ``listener`` is the endpoint that asks who is there, and ``get_unsent_bytes`` tells how much
+        of what was sent a connection still holds.
+        """
+        self._listener = listener
         self._event_bus = event_bus
         self._peer_pool = peer_pool
         self._get_unsent_bytes = get_unsent_bytes
@@ -152,10 +156,10 @@ class BlockIOEventServer(Service, PeerSubscriber):
         what it listens to. The bus then drops what is for it, responses too, and who asked waits
         for ever.
         """
-        await self._event_bus.wait_until_connected_to(BLOCKIO_ENDPOINT)
+        await self._event_bus.wait_until_connected_to(self._listener)
         async for request in self._event_bus.stream(GetBlockIOPeersRequest):
             await self._event_bus.wait_until_endpoint_subscribed_to(
-                BLOCKIO_ENDPOINT, AvailabilityReceived
+                self._listener, AvailabilityReceived
             )
             self._tell_peers(request)
 

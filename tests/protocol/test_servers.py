@@ -106,7 +106,9 @@ async def node(chain_context: Any, tmp_path: Path) -> AsyncIterator[Node]:
         pool = ETHPeerPool(PrivateKeyFactory(), chain_context)
         pool.peer_factory_class = BlockIOPeerFactory
         unsent = {"bytes": 0}
-        server = BlockIOEventServer(event_bus, pool, lambda connection: unsent["bytes"])
+        server = BlockIOEventServer(
+            event_bus, pool, "blockio", lambda connection: unsent["bytes"]
+        )
         await stack.enter_async_context(background_asyncio_service(pool))
         await stack.enter_async_context(background_asyncio_service(server))
 
