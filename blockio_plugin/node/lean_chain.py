@@ -6,21 +6,19 @@ that changes. Each copy checks the names of its fields several times over, and c
 nobody can change. Each block that was stored is read back and decoded, and so is its header as the
 parent of the next one. Together that is a quarter of the time of an import. The classes here are
 derived from py-evm's own: their copies share the values, and they keep what was stored last.
-
-Private names of py-evm that are touched: ``_state_class`` of machines, and ``_get_account`` and
-``_account_cache`` of databases of accounts.
 """
 from typing import Any, Dict, Iterable, Optional, Tuple, Type
 
 from eth.abc import BlockAPI, BlockHeaderAPI, BlockPersistResult, VirtualMachineAPI
 from eth.chains.base import Chain
 from eth.constants import GENESIS_PARENT_HASH
-from eth.db.account import AccountDB
 from eth.db.chain import ChainDB
 from eth.rlp.accounts import Account
 from eth.rlp.headers import BlockHeader
-from eth_typing import Address, Hash32
+from eth_typing import Hash32
 import rlp
+
+from blockio_plugin.node.private import AccountDBOfClass, replace_account_db
 
 HEADER_FIELDS = tuple(
     map(str, BlockHeader(difficulty=0, block_number=0, gas_limit=0, timestamp=0).as_dict())
@@ -97,14 +95,8 @@ class LeanAccount(Account):
         return LeanAccount(**fields)
 
 
-class _LeanAccountDB(AccountDB):
-    def _get_account(self, address: Address, from_journal: bool = True) -> Account:
-        account = super()._get_account(address, from_journal)
-        if not isinstance(account, LeanAccount):
-            account = LeanAccount(*account)
-            if from_journal:
-                self._account_cache[address] = account
-        return account
+class _LeanAccountDB(AccountDBOfClass):
+    account_class = LeanAccount
 
 
 class _LeanChainDB(ChainDB):
@@ -165,12 +157,9 @@ def make_lean(chain_class: Type[Chain]) -> Type[Chain]:
 
 
 def _make_lean_vm(vm_class: Type[VirtualMachineAPI]) -> Type[VirtualMachineAPI]:
-    parts: Dict[str, Any] = {"block_class": _make_lean_block(vm_class.get_block_class())}
-    state_class = vm_class.get_state_class()
-    if state_class.get_account_db_class() is AccountDB:
-        account_db = {"account_db_class": _LeanAccountDB}
-        parts["_state_class"] = type(state_class.__name__, (state_class,), account_db)
-    lean: Type[VirtualMachineAPI] = type(vm_class.__name__, (vm_class,), parts)
+    base = replace_account_db(vm_class, _LeanAccountDB)
+    block_class = _make_lean_block(vm_class.get_block_class())
+    lean: Type[VirtualMachineAPI] = type(base.__name__, (base,), {"block_class": block_class})
     return lean
 
 

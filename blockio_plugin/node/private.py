@@ -1,13 +1,18 @@
 """
-Every touch of Trinity's private names, and of its internals that no hook is meant for.
+Every touch of private names of Trinity and py-evm, and of internals that no hook is meant for.
 
 Trinity 0.1.0a37 has no hook to add a sub-protocol or to check flags before the data directory is
-made. Both are done here without patching code. A later Trinity may break this module and no other.
+made, and the py-evm that it pins none to choose the class of accounts. All are done here without
+patching code. A later Trinity may break this module and no other.
 """
 import argparse
 import contextlib
 from typing import Any, Callable, Iterator, Type
 
+from eth.abc import VirtualMachineAPI
+from eth.db.account import AccountDB
+from eth.rlp.accounts import Account
+from eth_typing import Address
 from eth_utils import ValidationError
 from p2p.abc import ConnectionAPI
 from trinity.cli_parser import parser as stock_parser
@@ -63,3 +68,31 @@ def get_unsent_bytes(connection: ConnectionAPI) -> int:
     transport = connection.get_multiplexer().get_transport()
     size: int = transport._writer.transport.get_write_buffer_size()
     return size
+
+
+class AccountDBOfClass(AccountDB):
+    """The stock database of accounts, but for the class of the accounts that it hands out."""
+
+    account_class: Type[Account] = Account
+
+    def _get_account(self, address: Address, from_journal: bool = True) -> Account:
+        account = super()._get_account(address, from_journal)
+        if not isinstance(account, self.account_class):
+            account = self.account_class(*account)
+            if from_journal:
+                self._account_cache[address] = account
+        return account
+
+
+def replace_account_db(
+    vm_class: Type[VirtualMachineAPI], account_db_class: Type[AccountDBOfClass]
+) -> Type[VirtualMachineAPI]:
+    """The machine with ``account_db_class`` in the place of the stock one, if it has that."""
+    stock = vm_class.get_state_class()
+    if stock.get_account_db_class() is not AccountDB:
+        return vm_class
+    state_class = type(stock.__name__, (stock,), {"account_db_class": account_db_class})
+    replaced: Type[VirtualMachineAPI] = type(
+        vm_class.__name__, (vm_class,), {"_state_class": state_class}
+    )
+    return replaced
