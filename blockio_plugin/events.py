@@ -45,7 +45,7 @@ class BlockIOStatus(NamedTuple):
     scheme: str
     """The view scheme."""
     synced: bool
-    """Whether the head is the highest that any peer advertises, with at least one peer there."""
+    """Whether the head is the highest that peers advertise, but for those that give nothing."""
     starting_number: int
     """The head's block number when the node started."""
     head_number: int

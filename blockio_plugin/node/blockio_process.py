@@ -1,5 +1,6 @@
 """What runs in the process ``blockio``: the services, put together."""
 import logging
+from math import inf
 import random
 import time
 from typing import Optional, Sequence
@@ -22,6 +23,7 @@ from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
 from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.fetch_group import FetchGroup
+from blockio_plugin.rules.heads import BELIEF_TIME, Heads
 from blockio_plugin.rules.messages import Availability
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.schemes import SchemeSpec, ViewScheme
@@ -97,9 +99,11 @@ class BlockIO(Service):
         advertiser = Advertiser(wire, random.Random())
         server = Server(self._chain, wire)
         branches = Branches()
+        # Where another syncer imports we cannot tell who gave what: heads are believed for good.
+        heads = Heads(BELIEF_TIME if self._drives else inf)
         requests = PeerRequests(wire)
         collector = AvailabilityCollector(
-            fetch, branches, self._scheme.name, self._drives, clock, facts
+            fetch, branches, heads, self._scheme.name, self._drives, clock, facts
         )
 
         def on_import(imported: int) -> None:
@@ -112,7 +116,7 @@ class BlockIO(Service):
             self._importer,
             wire,
             head,
-            lambda: collector.target,
+            heads,
             on_import,
             clock,
             facts,
@@ -134,12 +138,13 @@ class BlockIO(Service):
                 follower.restart()
 
         def is_synced() -> bool:
-            at_head = 0 < collector.target <= importer.head.view + 1
+            at_head = heads.is_reached(importer.head.view, clock())
             return at_head and importer.is_idle(0.0)
 
         follower = BranchFollower(
             fetch,
             branches,
+            heads,
             collector,
             importer,
             self._chain,
@@ -148,7 +153,7 @@ class BlockIO(Service):
             on_progress,
             clock,
         )
-        reporter = Reporter(fetch, lambda: importer.head, clock)
+        reporter = Reporter(fetch, heads, lambda: importer.head, clock)
         watcher = ChainWatcher(self._chain, on_availability, on_head)
         receiver = Receiver(
             self._inbox,
@@ -167,6 +172,7 @@ class BlockIO(Service):
         status = StatusResponder(
             self._event_bus,
             fetch,
+            heads,
             importer,
             collector,
             self._scheme.name,

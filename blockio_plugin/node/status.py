@@ -12,6 +12,7 @@ from blockio_plugin.events import (
     PeerStatus,
 )
 from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.rules.heads import Heads
 from blockio_plugin.services.collector import AvailabilityCollector
 from blockio_plugin.services.importer import Importer
 
@@ -23,6 +24,7 @@ class StatusResponder(Service):
         self,
         event_bus: EndpointAPI,
         fetch: Fetch,
+        heads: Heads,
         importer: Importer,
         collector: AvailabilityCollector,
         scheme_name: str,
@@ -31,6 +33,7 @@ class StatusResponder(Service):
     ) -> None:
         self._event_bus = event_bus
         self._fetch = fetch
+        self._heads = heads
         self._importer = importer
         self._collector = collector
         self._scheme_name = scheme_name
@@ -46,12 +49,13 @@ class StatusResponder(Service):
 
     def status(self) -> BlockIOStatus:
         """How it stands now."""
-        fetch = self._fetch.status(self._clock())
+        now = self._clock()
+        fetch = self._fetch.status(now)
         head = self._importer.head
         return BlockIOStatus(
             drives=self._drives,
             scheme=self._scheme_name,
-            synced=bool(fetch.peers) and head.view + 1 >= fetch.target,
+            synced=self._heads.is_reached(head.view, now),
             starting_number=self._starting_number,
             head_number=head.number,
             head_view=head.view,

@@ -20,6 +20,7 @@ from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.branches import Branches, Position
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.fork_search import ForkSearch
+from blockio_plugin.rules.heads import Heads
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import ImportFailure, PeerID, WireAPI
 from blockio_plugin.services.chain_thread import ChainThread
@@ -58,6 +59,7 @@ class BranchFollower(Service):
         self,
         fetch: Fetch,
         branches: Branches,
+        heads: Heads,
         collector: AvailabilityCollector,
         importer: Importer,
         chain: ChainThread,
@@ -68,6 +70,7 @@ class BranchFollower(Service):
     ) -> None:
         self._fetch = fetch
         self._branches = branches
+        self._heads = heads
         self._collector = collector
         self._importer = importer
         self._chain = chain
@@ -107,7 +110,7 @@ class BranchFollower(Service):
             await self._compare(suspect)
             self._absolve(suspect)
             return True
-        is_synced = self._importer.head.view + 1 >= self._collector.target
+        is_synced = self._heads.is_reached(self._importer.head.view, now)
         if not self._importer.is_idle(0.0 if is_synced else STALL_TIME):
             return False
         untried = self._branches.next_to_try()
@@ -215,6 +218,7 @@ class BranchFollower(Service):
             if result.failure is not None:
                 self._refuse(peer, blocks, result.failure)
                 break
+            self._heads.note_import(peer, self._clock())
             last = blocks[-1]
             tip = Position(last.view, last.number, last.hash)
             if result.head.hash == tip.hash:

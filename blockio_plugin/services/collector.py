@@ -4,6 +4,7 @@ from typing import Callable, Dict, Optional, Set
 
 from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.rules.heads import Heads
 from blockio_plugin.rules.messages import Availability
 from blockio_plugin.rules.views import ViewRange, clip
 from blockio_plugin.services.abc import FactsAPI, PeerID
@@ -25,6 +26,7 @@ class AvailabilityCollector:
         self,
         fetch: Fetch,
         branches: Branches,
+        heads: Heads,
         scheme_name: str,
         follow: bool,
         clock: Callable[[], float],
@@ -32,11 +34,11 @@ class AvailabilityCollector:
     ) -> None:
         self._fetch = fetch
         self._branches = branches
+        self._heads = heads
         self._scheme_name = scheme_name
         self._follow = follow
         self._clock = clock
         self._facts = facts
-        self._target = 0
         self._adverts: Dict[PeerID, Availability] = {}
         self._foreign: Set[PeerID] = set()
 
@@ -49,6 +51,7 @@ class AvailabilityCollector:
         self._foreign.discard(peer)
         self._adverts.pop(peer, None)
         self._branches.leave(peer)
+        self._heads.leave(peer)
         self._fetch.leave(peer, self._clock())
         self._aim()
 
@@ -95,17 +98,13 @@ class AvailabilityCollector:
         self._aim()
 
     def _advertise(self, peer: PeerID, advert: Availability) -> None:
-        head_view, ranges = advert.head_view, advert.ranges
+        head_view, ranges, now = advert.head_view, advert.ranges, self._clock()
         fork = self._branches.fork(peer)
+        self._heads.advertise(peer, head_view if fork is None else None, now)
         if fork is not None:
             head_view = min(head_view, fork.view)
             ranges = clip(ranges, ViewRange(0, fork.view + 1))
-        self._fetch.advertise(peer, head_view, ranges, self._clock())
-
-    @property
-    def target(self) -> int:
-        """Every view below this is wanted; 0 where we do not follow, or know nobody to follow."""
-        return self._target
+        self._fetch.advertise(peer, head_view, ranges, now)
 
     def get_head_view(self, peer: PeerID) -> Optional[int]:
         """The view of the peer's head, as last advertised; None before its first advert."""
@@ -118,10 +117,4 @@ class AvailabilityCollector:
 
     def _aim(self) -> None:
         if self._follow and self._adverts:
-            heads = (
-                advert.head_view
-                for peer, advert in self._adverts.items()
-                if self._branches.fork(peer) is None
-            )
-            self._target = max(heads, default=-1) + 1
-            self._fetch.set_target(self._target)
+            self._fetch.set_target(self._heads.target)

@@ -8,6 +8,7 @@ from async_service import Service
 
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch, Front
+from blockio_plugin.rules.heads import Heads
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import ChainHead, FactsAPI, ImporterAPI, ImportResult, WireAPI
 from blockio_plugin.services.facts import NO_FACTS
@@ -38,7 +39,7 @@ class Importer(Service):
         importer: ImporterAPI,
         wire: WireAPI,
         head: ChainHead,
-        get_target: Callable[[], int],
+        heads: Heads,
         on_import: Callable[[int], None],
         clock: Callable[[], float],
         facts: FactsAPI = NO_FACTS,
@@ -47,7 +48,7 @@ class Importer(Service):
         self._importer = importer
         self._wire = wire
         self._head = head
-        self._get_target = get_target
+        self._heads = heads
         self._on_import = on_import
         self._clock = clock
         self._facts = facts
@@ -115,7 +116,7 @@ class Importer(Service):
                 return
             call = self._importer.import_blocks(
                 tuple(block.rlp for block in blocks),
-                announce=blocks[-1].view + 1 >= self._get_target(),
+                announce=self._heads.is_reached(blocks[-1].view, self._clock()),
             )
             result = asyncio.ensure_future(call)
             result.add_done_callback(lambda _: self._woken.set())
@@ -125,6 +126,7 @@ class Importer(Service):
         result = batch.result.result()
         self._head = result.head
         if result.failure is None:
+            self._credit(batch)
             self._fetch.confirm(batch.blocks[-1].view)
             if not self._batches and result.head.hash != batch.blocks[-1].hash:
                 # Another branch became the canonical one while this was under way.
@@ -132,6 +134,13 @@ class Importer(Service):
         else:
             await self._refuse(batch, result)
         self._tell(batch.blocks, result)
+
+    def _credit(self, batch: _Batch) -> None:
+        """Those who gave blocks that were imported are believed to have more."""
+        now, cache = self._clock(), self._fetch.cache
+        for peer in {cache.supplier(block.view) for block in batch.blocks}:
+            if peer is not None:
+                self._heads.note_import(peer, now)
 
     def _tell(self, blocks: Tuple[Block, ...], result: ImportResult) -> None:
         if result.imported:

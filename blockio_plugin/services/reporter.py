@@ -6,6 +6,7 @@ from typing import Callable, Optional
 from async_service import Service
 
 from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.rules.heads import Heads
 from blockio_plugin.rules.status import FetchStatus
 from blockio_plugin.services.abc import ChainHead
 
@@ -16,17 +17,23 @@ LONELY_INTERVAL = 60.0
 """Seconds between two lines while there is nobody to sync from, which may be as it should."""
 
 
-def describe(status: FetchStatus, head: ChainHead, rate: float) -> str:
+def describe(status: FetchStatus, head: ChainHead, is_synced: bool, rate: float) -> str:
     """
     One line on the sync, with a reason where nothing moves.
 
+    :param is_synced: whether ``head`` is at the head of the peers that are believed
     :param rate: blocks/s imported since the last line
     """
     place = f"view {head.view}, block {head.number} 0x{head.hash.hex()[:8]}"
     if not status.peers:
         return f"At {place}; no peers that enable block I/O"
+    if is_synced:
+        line = f"Synced to {place}"
+        if head.view + 1 < status.target:
+            line += f"; a peer claims blocks up to view {status.target - 1}, but gives none"
+        return line
     if head.view + 1 >= status.target:
-        return f"Synced to {place}"
+        return f"At {place}; no peer has said yet which views it covers"
     peers = "1 peer" if len(status.peers) == 1 else f"{len(status.peers)} peers"
     line = (
         f"Syncing: view {head.view} of {status.target - 1}, block {head.number}, "
@@ -42,9 +49,14 @@ class Reporter(Service):
     logger = logging.getLogger("blockio_plugin.services.Reporter")
 
     def __init__(
-        self, fetch: Fetch, get_head: Callable[[], ChainHead], clock: Callable[[], float]
+        self,
+        fetch: Fetch,
+        heads: Heads,
+        get_head: Callable[[], ChainHead],
+        clock: Callable[[], float],
     ) -> None:
         self._fetch = fetch
+        self._heads = heads
         self._get_head = get_head
         self._clock = clock
         self._imported = 0
@@ -64,11 +76,12 @@ class Reporter(Service):
 
     def _report(self, rate: float, now: float) -> None:
         status, head = self._fetch.status(now), self._get_head()
-        is_syncing = bool(status.peers) and head.view + 1 < status.target
+        is_synced = self._heads.is_reached(head.view, now)
+        is_syncing = bool(status.peers) and not is_synced and head.view + 1 < status.target
         if is_syncing:
             self._quiet_until = None
         elif self._quiet_until is not None and now < self._quiet_until:
             return
         else:
-            self._quiet_until = float("inf") if status.peers else now + LONELY_INTERVAL
-        self.logger.info("%s", describe(status, head, rate))
+            self._quiet_until = float("inf") if is_synced else now + LONELY_INTERVAL
+        self.logger.info("%s", describe(status, head, is_synced, rate))

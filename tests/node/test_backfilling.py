@@ -10,6 +10,10 @@ import pytest
 import rlp
 from trinity.config import Eth1ChainConfig
 
+from blockio_plugin.node import blockio_process
+from blockio_plugin.rules.messages import Availability
+from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.services.abc import PeerID
 from blockio_plugin.tools.chain_builder import Recipe, build_chain, iterate_blocks
 from blockio_plugin.tools.checkpoint import copy_from_checkpoint
 from blockio_plugin.tools.memory_network import POLL_INTERVAL, MemoryNode
@@ -22,6 +26,15 @@ TIMEOUT = 30.0
 """Seconds for anything here, most."""
 
 
+class Boaster(MemoryNode):
+    """Claims a head far above its own, and declines to give what lies between."""
+
+    def send_availability(self, peer: PeerID, advert: Availability) -> None:
+        head_view = 10 ** 6
+        ranges = (ViewRange(0, head_view + 1),)
+        super().send_availability(peer, advert._replace(head_view=head_view, ranges=ranges))
+
+
 class Network:
     """A node with a gap, and full ones."""
 
@@ -32,6 +45,9 @@ class Network:
 
     def make_full(self, name: str) -> MemoryNode:
         return MemoryNode(name, self._built.db, self._config, self._built.scheme)
+
+    def make_boaster(self, name: str) -> MemoryNode:
+        return Boaster(name, self._built.db, self._config, self._built.scheme)
 
     def make_gapped(self, name: str, last: int = HEAD) -> MemoryNode:
         db = self._open_db(name)
@@ -113,3 +129,16 @@ async def test_lies_below_what_we_hold_do_not_keep_it_from_the_truth(
         await network.wait_filled()
         assert tuple(iterate_blocks(network.chaindb.db, 0, HEAD)) == built.blocks
         assert "full" not in [dropped for dropped, _ in node.dropped]
+
+
+async def test_a_head_that_nobody_gives_does_not_keep_gaps_open(
+    built, network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blockio_process, "BELIEF_TIME", 0.5)
+    node, peer = network.make_gapped("gapped"), network.make_full("full")
+    boaster = network.make_boaster("boaster")
+    async with node.run(backfills=True), peer.run(), boaster.run():
+        for other in (peer, boaster):
+            node.connect(other)
+        await network.wait_filled()
+        assert tuple(iterate_blocks(network.chaindb.db, 0, HEAD)) == built.blocks

@@ -6,6 +6,7 @@ from async_service import background_asyncio_service
 
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.heads import BELIEF_TIME, Heads
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import ChainHead, ImporterAPI, ImportFailure, ImportResult
 from blockio_plugin.services.importer import Importer
@@ -54,12 +55,14 @@ class Rig:
         self.fetch.join("alice", 0.0)
         self.fetch.advertise("alice", 199, (ViewRange(0, 200),), 0.0)
         self.fetch.set_target(200)
+        self.heads = Heads(BELIEF_TIME)
+        self.heads.advertise("alice", 199, 0.0)
         self.importer = Importer(
             self.fetch,
             self.backend,
             self.wire,
             head_at(CHAIN[0]),
-            lambda: 200,
+            self.heads,
             lambda imported: None,
             clock,
         )
@@ -91,6 +94,30 @@ async def test_imports_in_bounded_batches_and_announces_the_last() -> None:
         assert rig.backend.calls[-1][1]
         assert rig.importer.is_idle(1.0)
         assert not rig.importer.is_idle(60.0)
+
+
+async def test_a_head_that_nobody_gives_does_not_keep_blocks_from_being_announced() -> None:
+    rig = Rig()
+    rig.heads.advertise("liar", 10 ** 6, 0.0)
+    async with background_asyncio_service(rig.importer):
+        await asyncio.sleep(BELIEF_TIME)
+        rig.supply()
+        await asyncio.sleep(10)
+        assert rig.importer.head == head_at(CHAIN[-1])
+        assert [announce for _, announce in rig.backend.calls].count(True) == 1
+        assert rig.backend.calls[-1][1]
+
+
+async def test_who_gave_what_was_imported_is_believed_to_have_more() -> None:
+    rig = Rig()
+    rig.heads.advertise("alice", 300, 0.0)
+    rig.heads.advertise("bob", 199, 0.0)
+    async with background_asyncio_service(rig.importer):
+        await asyncio.sleep(BELIEF_TIME)
+        assert rig.heads.is_reached(199, asyncio.get_event_loop().time())
+        rig.supply()
+        await asyncio.sleep(10)
+        assert not rig.heads.is_reached(199, asyncio.get_event_loop().time())
 
 
 async def test_goes_on_from_the_head_where_another_branch_won_meanwhile() -> None:

@@ -8,6 +8,7 @@ import pytest
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.heads import BELIEF_TIME, Heads
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.views import ViewRange
@@ -69,7 +70,9 @@ class Node:
             SLOT,
             self.wire,
             Advertiser(self.wire, random.Random(1)),
-            AvailabilityCollector(self.fetch, branches, SLOT.name, True, clock),
+            AvailabilityCollector(
+                self.fetch, branches, Heads(BELIEF_TIME), SLOT.name, True, clock
+            ),
             self.server,
             self.scheduler.wake,
             clock,

@@ -7,6 +7,7 @@ from async_service import background_asyncio_service
 import pytest
 
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.heads import BELIEF_TIME, Heads
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import ChainHead
 from blockio_plugin.services.reporter import Reporter, describe
@@ -20,21 +21,35 @@ def make_fetch(front: int = 10) -> Fetch:
 
 class TestDescribe:
     def test_alone(self) -> None:
-        line = describe(make_fetch().status(0.0), ChainHead(9, 7, HASH), 0)
+        line = describe(make_fetch().status(0.0), ChainHead(9, 7, HASH), False, 0)
         assert line == "At view 9, block 7 0x08b44ea0; no peers that enable block I/O"
 
     def test_synced(self) -> None:
         fetch = make_fetch()
         fetch.join("alice", 0.0)
-        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), 0)
+        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), True, 0)
         assert line == "Synced to view 9, block 7 0x08b44ea0"
+
+    def test_a_head_that_nobody_gives(self) -> None:
+        fetch = make_fetch()
+        fetch.join("liar", 0.0)
+        fetch.set_target(100)
+        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), True, 0)
+        assert line.startswith("Synced to view 9, ")
+        assert line.endswith("; a peer claims blocks up to view 99, but gives none")
+
+    def test_before_the_first_advert(self) -> None:
+        fetch = make_fetch()
+        fetch.join("alice", 0.0)
+        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), False, 0)
+        assert line.endswith("; no peer has said yet which views it covers")
 
     def test_nothing_moves_and_it_says_why(self) -> None:
         fetch = make_fetch()
         fetch.join("alice", 0.0)
         fetch.advertise("alice", 99, (ViewRange(20, 100),), 0.0)
         fetch.set_target(100)
-        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), 0)
+        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), False, 0)
         assert line.startswith("Syncing: view 9 of 99, block 7, 0 blocks/s, 1 peer,")
         assert line.endswith("; no peer covers view 10")
 
@@ -43,32 +58,48 @@ class TestDescribe:
         fetch.join("alice", 0.0)
         fetch.advertise("alice", 99, (ViewRange(20, 100),), 0.0)
         fetch.set_target(100)
-        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), 31.4)
+        line = describe(fetch.status(0.0), ChainHead(9, 7, HASH), False, 31.4)
         assert "31 blocks/s" in line and "no peer" not in line
 
 
-async def lines_of(fetch: Fetch, seconds: float, caplog: pytest.LogCaptureFixture) -> List[str]:
+async def lines_of(
+    fetch: Fetch, heads: Heads, seconds: float, caplog: pytest.LogCaptureFixture
+) -> List[str]:
     caplog.clear()
     caplog.set_level(logging.INFO)
     clock = asyncio.get_event_loop().time
-    reporter = Reporter(fetch, lambda: ChainHead(9, 7, HASH), clock)
+    reporter = Reporter(fetch, heads, lambda: ChainHead(9, 7, HASH), clock)
     async with background_asyncio_service(reporter):
         await asyncio.sleep(seconds)
     return [record.getMessage() for record in caplog.records if "Reporter" in record.name]
 
 
 async def test_a_line_every_five_seconds_while_syncing(caplog: pytest.LogCaptureFixture) -> None:
-    fetch = make_fetch()
+    fetch, heads = make_fetch(), Heads(BELIEF_TIME)
     fetch.join("alice", 0.0)
     fetch.set_target(100)
-    assert len(await lines_of(fetch, 31, caplog)) == 6
+    heads.advertise("alice", 99, 0.0)
+    assert len(await lines_of(fetch, heads, 31, caplog)) == 6
 
 
 async def test_one_line_when_synced(caplog: pytest.LogCaptureFixture) -> None:
-    fetch = make_fetch()
+    fetch, heads = make_fetch(), Heads(BELIEF_TIME)
     fetch.join("alice", 0.0)
-    assert len(await lines_of(fetch, 301, caplog)) == 1
+    heads.advertise("alice", 9, 0.0)
+    assert len(await lines_of(fetch, heads, 301, caplog)) == 1
+
+
+async def test_a_head_that_nobody_gives_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    fetch, heads = make_fetch(), Heads(BELIEF_TIME)
+    for peer, view in (("alice", 9), ("liar", 99)):
+        fetch.join(peer, 0.0)
+        heads.advertise(peer, view, 0.0)
+    fetch.set_target(100)
+    lines = await lines_of(fetch, heads, 301, caplog)
+    assert "gives none" in lines[-1]
+    assert [line.startswith("Synced") for line in lines].count(True) == 1
+    assert len(lines) <= BELIEF_TIME / 5 + 1
 
 
 async def test_now_and_then_when_alone(caplog: pytest.LogCaptureFixture) -> None:
-    assert len(await lines_of(make_fetch(), 301, caplog)) == 5
+    assert len(await lines_of(make_fetch(), Heads(BELIEF_TIME), 301, caplog)) == 5
