@@ -1,10 +1,13 @@
 """A TCP relay that is slow on purpose: a peer behind it is a real peer behind a thin link."""
 import asyncio
 import contextlib
-from typing import AsyncIterator, Awaitable, Callable, List, Optional
+from typing import AsyncIterator, List, Optional
 
 CHUNK_BYTES = 4096
-"""Bytes passed on at once: small against any rate worth shaping to, so that the flow is even."""
+"""Bytes passed on at once, most."""
+
+CHUNK_TIME = 0.02
+"""Seconds that a link takes for what is passed on at once, most: so that the flow is even."""
 
 
 class ShapedLink:
@@ -46,8 +49,8 @@ class ShapedLink:
     async def _relay(self, near: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
         far, far_out = await asyncio.open_connection("127.0.0.1", self._target_port)
         pumps = {
-            asyncio.ensure_future(_pump(near, far_out, _pass_at_once)),
-            asyncio.ensure_future(_pump(far, near_out, self._pass)),
+            asyncio.ensure_future(_pump(near, far_out, None)),
+            asyncio.ensure_future(_pump(far, near_out, self)),
         }
         try:
             await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
@@ -58,7 +61,14 @@ class ShapedLink:
             near_out.close()
             far_out.close()
 
-    async def _pass(self, size: int) -> None:
+    @property
+    def chunk_bytes(self) -> int:
+        """Bytes to pass on at once, most."""
+        if not self.rate:
+            return CHUNK_BYTES
+        return max(1, min(CHUNK_BYTES, int(self.rate * CHUNK_TIME)))
+
+    async def carry(self, size: int) -> None:
         """Wait until the link has carried ``size`` bytes."""
         while self.rate == 0:
             await asyncio.sleep(0.1)
@@ -68,22 +78,17 @@ class ShapedLink:
             await asyncio.sleep(self._free_at - now)
 
 
-async def _pass_at_once(size: int) -> None:
-    pass
-
-
 async def _pump(
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    carry: Callable[[int], Awaitable[None]],
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, link: Optional[ShapedLink]
 ) -> None:
     with contextlib.suppress(ConnectionError):
-        while True:
-            data = await reader.read(CHUNK_BYTES)
-            if not data:
-                return
-            await carry(len(data))
+        # What answers the handshake has to come in one piece: Trinity reads it by one read.
+        data = await reader.read(CHUNK_BYTES)
+        while data:
+            if link is not None:
+                await link.carry(len(data))
             if writer.is_closing():
                 return
             writer.write(data)
             await writer.drain()
+            data = await reader.read(CHUNK_BYTES if link is None else link.chunk_bytes)
