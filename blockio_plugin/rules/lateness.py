@@ -61,6 +61,7 @@ def _are_all_late(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
         for peer, score in peers.scores.items()
         if score.known and peer != entry.request.peer
     )
-    typical = others[len(others) // 2] if others else 0.0
+    # Of two the faster one: a slow one beside it is no excuse for silence.
+    typical = others[(len(others) - 1) // 2] if others else 0.0
     owed = peers.tracker.queue(entry.request.peer).blocks
     return waited < LATE_FACTOR * max(peers.link_time, typical * owed)

@@ -56,3 +56,13 @@ def test_nobody_is_late_where_all_wait_for_our_link_unless_for_very_long() -> No
     assert expire_requests(peers, 5.0) == []
     assert entry.deadline == 5.0 + LATE_TIME
     assert expire_requests(peers, 3.1 + MAX_LATE_TIME) == [entry]
+
+
+def test_a_slow_peer_is_no_excuse_for_a_silent_one() -> None:
+    peers = make_peers()
+    peers.join("slow")
+    for began, blocks in ((0, 10), (10, 20), (30, 40)):
+        peers.scores["slow"].supplied(began, False, blocks, 0.01, began + blocks)
+    assert peers.scores["slow"].seconds_per_block > 10 * peers.scores["b"].seconds_per_block
+    entry = issue(peers, "a", 5.0)
+    assert expire_requests(peers, 5.0) == [entry]
