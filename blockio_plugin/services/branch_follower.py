@@ -218,7 +218,6 @@ class BranchFollower(Service):
             if result.failure is not None:
                 self._refuse(peer, blocks, result.failure)
                 break
-            self._heads.note_import(peer, self._clock())
             last = blocks[-1]
             tip = Position(last.view, last.number, last.hash)
             if result.head.hash == tip.hash:

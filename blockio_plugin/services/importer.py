@@ -47,7 +47,6 @@ class Importer(Service):
         self._fetch = fetch
         self._importer = importer
         self._wire = wire
-        self._head = head
         self._heads = heads
         self._on_import = on_import
         self._clock = clock
@@ -55,6 +54,11 @@ class Importer(Service):
         self._woken = asyncio.Event()
         self._batches: Deque[_Batch] = deque()
         self._idle_since = clock()
+        self._move(head)
+
+    def _move(self, head: ChainHead) -> None:
+        self._head = head
+        self._heads.note_own(head.view, self._clock())
 
     @property
     def head(self) -> ChainHead:
@@ -77,7 +81,7 @@ class Importer(Service):
         if self._batches or head == self._head:
             return False
         self.logger.debug("The head moved to block %d without us", head.number)
-        self._head = head
+        self._move(head)
         self._rewind()
         return True
 
@@ -124,9 +128,8 @@ class Importer(Service):
 
     async def _settle(self, batch: _Batch) -> None:
         result = batch.result.result()
-        self._head = result.head
+        self._move(result.head)
         if result.failure is None:
-            self._credit(batch)
             self._fetch.confirm(batch.blocks[-1].view)
             if not self._batches and result.head.hash != batch.blocks[-1].hash:
                 # Another branch became the canonical one while this was under way.
@@ -134,13 +137,6 @@ class Importer(Service):
         else:
             await self._refuse(batch, result)
         self._tell(batch.blocks, result)
-
-    def _credit(self, batch: _Batch) -> None:
-        """Those who gave blocks that were imported are believed to have more."""
-        now, cache = self._clock(), self._fetch.cache
-        for peer in {cache.supplier(block.view) for block in batch.blocks}:
-            if peer is not None:
-                self._heads.note_import(peer, now)
 
     def _tell(self, blocks: Tuple[Block, ...], result: ImportResult) -> None:
         if result.imported:
