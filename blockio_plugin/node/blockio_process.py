@@ -3,7 +3,7 @@ import logging
 from math import inf
 import random
 import time
-from typing import Optional, Sequence
+from typing import Callable, Optional, Sequence
 
 from async_service import Service, background_asyncio_service
 from lahja import EndpointAPI
@@ -54,6 +54,7 @@ class BlockIO(Service):
     :param drives: whether we drive the chain; otherwise we advertise and serve
     :param filler: stores blocks in gaps below the head; None: they are left as they are
     :param watches: end by an exception when something that block I/O depends on is gone
+    :param clock: seconds, monotonic
     """
 
     logger = logging.getLogger("blockio_plugin.node.BlockIO")
@@ -69,6 +70,7 @@ class BlockIO(Service):
         drives: bool,
         filler: Optional[GapFillerAPI] = None,
         watches: Sequence[Service] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._event_bus = event_bus
         self._inbox = inbox
@@ -79,10 +81,10 @@ class BlockIO(Service):
         self._drives = drives
         self._filler = filler
         self._watches = watches
+        self._clock = clock
 
     async def run(self) -> None:
-        clock = time.monotonic
-        wire = self._wire
+        clock, wire = self._clock, self._wire
         head = await self._chain.fetch_head()
         peers = PeerBook()
         fetch = Fetch(

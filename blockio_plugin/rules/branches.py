@@ -5,17 +5,37 @@ A peer is looked at again whenever it has advertised. One whose chain leaves our
 blocks above the fork in the ordinary course; its branch is imported by itself, and wins or loses by
 total difficulty. The last block of one that lost is remembered, so that nothing is done twice.
 """
-from collections import deque
-from typing import Deque, Dict, Iterator, NamedTuple, Optional
+from collections import OrderedDict, deque
+from math import inf
+from typing import Deque, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
+from blockio_plugin.rules.allowance import Allowance
 from blockio_plugin.rules.requests import PeerID
 
 LOOK_INTERVAL = 1.0
 """Seconds between two looks at one peer, least. As adverts of a change may come every second."""
 
+SHUN_TIME = 10.0
+"""Seconds for which a peer is not looked at that says one thing when it is compared and gives
+another when it is asked for blocks; twice as many each time."""
+
+MAX_SHUN_TIME = 640.0
+"""Seconds for which it is not looked at, most."""
+
 MAX_STORED_TIPS = 64
 """Last blocks of branches that are remembered, most; the oldest give way. Forgetting one costs the
 execution of its branch once more."""
+
+MAX_STORED_BLOCKS = 2 ** 14
+"""Blocks of branches that are remembered to be in the database, most; the oldest give way. So a
+peer that sends the same ones over and over has them executed once. About 2 MB."""
+
+ASKS_PER_SECOND = 4.0
+"""Requests a second that comparing with one peer, and following it, may take in the long run. Those
+which bring new blocks of its branch are not counted."""
+
+ASKS_AT_ONCE = 64.0
+"""Requests that they may take at once: what a search for a fork in 2**32 blocks takes."""
 
 
 class Position(NamedTuple):
@@ -36,17 +56,37 @@ class StoredTip(NamedTuple):
 class _Standing:
     """What is known of one peer."""
 
-    __slots__ = ("head_view", "is_news", "looked_at", "fork", "is_untried")
+    __slots__ = (
+        "head_view",
+        "is_news",
+        "looked_at",
+        "tried_at",
+        "fork",
+        "is_untried",
+        "silences",
+        "absolved",
+        "shuns",
+        "shunned_until",
+        "asks",
+    )
 
     def __init__(self) -> None:
         self.head_view: Optional[int] = None
         self.is_news = False
         """Whether it has advertised since it was looked at."""
-        self.looked_at = -LOOK_INTERVAL
+        self.looked_at = -inf
+        self.tried_at = -inf
         self.fork: Optional[Position] = None
         """The highest block in common, where it is on another branch."""
         self.is_untried = False
         """Whether its branch is still to be imported."""
+        self.silences = 0
+        """How many requests in a row it has not answered."""
+        self.absolved: Optional[bytes] = None
+        """Our head when it was last let off for a block that does not follow ours."""
+        self.shuns = 0
+        self.shunned_until = -inf
+        self.asks = Allowance(ASKS_PER_SECOND, ASKS_AT_ONCE)
 
 
 class Branches:
@@ -55,6 +95,7 @@ class Branches:
     def __init__(self) -> None:
         self._peers: Dict[PeerID, _Standing] = {}
         self._tips: Deque[StoredTip] = deque(maxlen=MAX_STORED_TIPS)
+        self._stored: "OrderedDict[bytes, None]" = OrderedDict()
 
     def __contains__(self, peer: object) -> bool:
         return peer in self._peers
@@ -83,14 +124,22 @@ class Branches:
         return None if standing is None else standing.fork
 
     def may_look(self, peer: PeerID, now: float) -> bool:
-        """Whether the last look at the peer is long enough ago."""
+        """Whether the last look at the peer is long enough ago, and it is not shunned."""
         standing = self._peers.get(peer)
-        return standing is not None and now >= standing.looked_at + LOOK_INTERVAL
+        return standing is not None and now >= max(
+            standing.looked_at + LOOK_INTERVAL, standing.shunned_until
+        )
 
-    def next_to_look(self, head_view: int, now: float) -> Optional[PeerID]:
+    def looked_at(self, peer: PeerID) -> float:
+        """When the peer was looked at last, in seconds; long ago where that is not known."""
+        standing = self._peers.get(peer)
+        return -inf if standing is None else standing.looked_at
+
+    def to_look(self, head_view: int, now: float) -> List[PeerID]:
         """
-        Whom to look at when there is nothing else to do: who has advertised since, the one not
-        looked at for longest first. A peer ahead of us shows what it is by the blocks it sends.
+        Whom to look at when there is nothing else to do: all who have advertised since, those who
+        were silent last, then the one not looked at for longest first. A peer ahead of us shows
+        what it is by the blocks it sends.
         """
         news = [
             peer
@@ -102,7 +151,20 @@ class Branches:
                 or (standing.head_view is not None and standing.head_view <= head_view)
             )
         ]
-        return min(news, key=lambda peer: self._peers[peer].looked_at, default=None)
+        return sorted(news, key=self._urgency)
+
+    def ahead(self, head_view: int, now: float) -> List[PeerID]:
+        """Those whose heads are above ours, as far as they may be looked at."""
+        return [
+            peer
+            for peer, standing in self._peers.items()
+            if standing.head_view is not None
+            and standing.head_view > head_view
+            and self.may_look(peer, now)
+        ]
+
+    def _urgency(self, peer: PeerID) -> Tuple[int, float]:
+        return self._peers[peer].silences, self._peers[peer].looked_at
 
     def look(self, peer: PeerID, now: float) -> None:
         """The peer is looked at now."""
@@ -117,22 +179,71 @@ class Branches:
             standing.fork = fork
             standing.is_untried = fork is not None
 
-    def next_to_try(self) -> Optional[PeerID]:
-        """A peer whose branch is still to be imported."""
-        untried = (peer for peer, standing in self._peers.items() if standing.is_untried)
-        return next(untried, None)
+    def to_try(self) -> List[PeerID]:
+        """
+        Those whose branches are still to be imported, who were silent last, then the one that was
+        not tried for longest first.
+        """
+        untried = [peer for peer, standing in self._peers.items() if standing.is_untried]
+        return sorted(untried, key=self._need)
 
-    def tried(self, peer: PeerID) -> None:
-        """What the peer has of its branch was imported, or cannot be for now."""
+    def _need(self, peer: PeerID) -> Tuple[int, float]:
+        return self._peers[peer].silences, self._peers[peer].tried_at
+
+    def begin(self, peer: PeerID, now: float) -> None:
+        """What the peer has of its branch is imported now, unless that cannot be."""
         standing = self._peers.get(peer)
         if standing is not None:
             standing.is_untried = False
+            standing.tried_at = now
 
     def defer(self, peer: PeerID) -> None:
         """There is more of its branch: it is looked at again, and tried, after the others."""
         standing = self._peers.get(peer)
         if standing is not None:
             standing.is_news = True
+
+    def asks(self, peer: PeerID) -> Optional[Allowance]:
+        """What the peer may be asked beside ordinary fetching; None where it is gone."""
+        standing = self._peers.get(peer)
+        return None if standing is None else standing.asks
+
+    def note_answer(self, peer: PeerID, is_answered: bool) -> None:
+        """The peer answered a request, or did not."""
+        standing = self._peers.get(peer)
+        if standing is not None:
+            standing.silences = 0 if is_answered else standing.silences + 1
+
+    def absolve(self, peer: PeerID, head: bytes) -> bool:
+        """
+        The peer sent a block that does not follow our head, of this hash, and is not known to be on
+        another branch: let it off. False where it was before, with the same head of ours.
+        """
+        standing = self._peers.get(peer)
+        if standing is None or standing.fork is not None or standing.absolved == head:
+            return False
+        standing.absolved = head
+        return True
+
+    def shun(self, peer: PeerID, now: float) -> None:
+        """The peer contradicts itself: do not look at it for a while."""
+        standing = self._peers.get(peer)
+        if standing is not None:
+            shun_time = min(SHUN_TIME * 2 ** standing.shuns, MAX_SHUN_TIME)
+            standing.shuns += 1
+            standing.shunned_until = now + shun_time
+
+    def note_stored(self, hashes: Iterable[bytes]) -> None:
+        """Blocks of a branch are in the database."""
+        for block_hash in hashes:
+            self._stored[block_hash] = None
+            self._stored.move_to_end(block_hash)
+        while len(self._stored) > MAX_STORED_BLOCKS:
+            self._stored.popitem(last=False)
+
+    def is_stored(self, block_hash: bytes) -> bool:
+        """Whether a block of a branch is known to be in the database."""
+        return block_hash in self._stored
 
     def remember(self, fork: Position, tip: Position) -> None:
         """The blocks above ``fork`` up to ``tip`` are in the database and not canonical."""
@@ -150,4 +261,4 @@ class Branches:
             standing.fork = None
             standing.is_untried = False
             standing.is_news = True
-            standing.looked_at = -LOOK_INTERVAL
+            standing.looked_at = -inf

@@ -13,19 +13,25 @@ SLOT = SlotScheme(seconds=1, genesis_timestamp=0)
 """The view is the timestamp, so that blocks can be put anywhere."""
 
 
-def encode_chain(views: Sequence[int], parent_hash: bytes = bytes(32)) -> List[Block]:
-    """Empty blocks in these views, linked; the first is the child of ``parent_hash``."""
+def encode_chain(
+    views: Sequence[int], parent_hash: bytes = bytes(32), genesis_timestamp: int = 0
+) -> List[Block]:
+    """
+    Empty blocks in these views, linked; the first is the child of ``parent_hash``. A view is a slot
+    of a second, counted from ``genesis_timestamp``.
+    """
+    scheme = SlotScheme(seconds=1, genesis_timestamp=genesis_timestamp)
     blocks: List[Block] = []
     for number, view in enumerate(views, start=1):
         header = BlockHeader(
             difficulty=1,
             block_number=BlockNumber(number),
             gas_limit=10 ** 6,
-            timestamp=view,
+            timestamp=genesis_timestamp + view,
             coinbase=Address(bytes(20)),
             parent_hash=parent_hash,
         )
-        block = decode_block(rlp.encode([header, [], []]), SLOT)
+        block = decode_block(rlp.encode([header, [], []]), scheme)
         blocks.append(block)
         parent_hash = block.hash
     return blocks

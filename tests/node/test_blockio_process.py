@@ -1,114 +1,28 @@
 """Chains with branches, followed by block I/O over real databases and real execution."""
 import asyncio
 from contextlib import AsyncExitStack
-from functools import lru_cache
-import json
-from typing import Any, Callable, Iterator, List, NamedTuple, Tuple
+from typing import Iterator
 
-from eth.db.atomic import AtomicDB
-from eth.db.backends.memory import MemoryDB
 import pytest
 import rlp
-from trinity.config import Eth1ChainConfig
 
-from blockio_plugin.node.block_importer import BlockImporter
 from blockio_plugin.rules.branches import LOOK_INTERVAL
 from blockio_plugin.rules.messages import Availability, BlocksByView
-from blockio_plugin.rules.schemes import NumberScheme, ViewScheme, parse_scheme
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services import branch_follower
 from blockio_plugin.services.abc import PeerID
-from blockio_plugin.tools.chain_builder import Recipe, build_chain, iterate_blocks
-from blockio_plugin.tools.chain_files import initialize_chain, read_chain_config
-from blockio_plugin.tools.memory_network import MemoryNode
+from blockio_plugin.tools.branching import FAST, SLOW, Grow, branch_grower, import_branches
+from blockio_plugin.tools.chain_builder import Recipe
+from blockio_plugin.tools.memory_network import MemoryNetwork, MemoryNode
 
 TIMEOUT = 20.0
 """Seconds for a reorganisation, most."""
 
-FAST, SLOW = 4, 900
-"""Seconds between blocks whose difficulty rises, and falls by a twentieth each."""
-
-
-class Branches(NamedTuple):
-    """Blocks above genesis up to a fork, and of branches above it."""
-
-    config: Eth1ChainConfig
-    trunk: Tuple[bytes, ...]
-    tops: Tuple[Tuple[bytes, ...], ...]
-
-    def blocks(self, index: int) -> Tuple[bytes, ...]:
-        return self.trunk + self.tops[index]
-
-    def import_all(self, *indexes: int) -> AtomicDB:
-        """A database into which these branches were imported, in this order, in this process."""
-        branches = tuple(map(self.blocks, indexes))
-        # Tests write to theirs.
-        return AtomicDB(MemoryDB(dict(import_branches(self.config, branches).kv_store)))
-
-    def head(self, *indexes: int) -> bytes:
-        chain = self.config.full_chain_class(self.import_all(*indexes))
-        head_hash: bytes = chain.get_canonical_head().hash
-        return head_hash
-
-
-@lru_cache(maxsize=None)
-def import_branches(config: Eth1ChainConfig, branches: Tuple[Tuple[bytes, ...], ...]) -> MemoryDB:
-    """What holds the branches after their import, in this order; not to be written to."""
-    kept = MemoryDB()
-    db = AtomicDB(kept)
-    initialize_chain(db, config)
-    importer = BlockImporter(db, config.full_chain_class, NumberScheme())
-    for blocks in branches:
-        assert importer.import_blocks(blocks).result.failure is None
-    return kept
-
 
 @pytest.fixture(scope="module")
-def grow(
-    recipe: Recipe, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[..., Branches]]:
-    """Mines a trunk and branches on it, each of so many blocks of so many seconds."""
-    genesis = json.loads(recipe.genesis.read_text())
-    # Far above the least difficulty, so that it can fall.
-    genesis["genesis"]["difficulty"] = hex(2 ** 26)
-    path = tmp_path_factory.mktemp("branches") / "genesis.json"
-    path.write_text(json.dumps(genesis))
-    recipe = recipe._replace(genesis=path, skip_probability=0.0, transfer_every=20, transfers=2)
-
-    config = read_chain_config(path)
-
-    @lru_cache(maxsize=None)
-    def make(trunk: int, *tops: Tuple[int, int]) -> Branches:
-        branches: List[Tuple[bytes, ...]] = []
-        for seed, (length, seconds) in enumerate(tops):
-            db = AtomicDB()
-            build_chain(recipe._replace(slot_seconds=5), db, trunk)
-            build_chain(recipe._replace(slot_seconds=seconds, seed=seed), db, trunk + length)
-            branches.append(tuple(iterate_blocks(db, 1, trunk + length)))
-        return Branches(
-            config,
-            branches[0][:trunk],
-            tuple(branch[trunk:] for branch in branches),
-        )
-
-    yield make
+def grow(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grow]:
+    yield branch_grower(recipe, tmp_path_factory.mktemp("branches"))
     import_branches.cache_clear()
-
-
-class Network:
-    """Nodes that run until the end of the test."""
-
-    def __init__(self, stack: AsyncExitStack, config: Eth1ChainConfig, scheme: str) -> None:
-        self._stack = stack
-        self._config = config
-        self._scheme = scheme
-
-    async def add(self, name: str, db: AtomicDB, cls: type = MemoryNode) -> Any:
-        genesis = self._config.full_chain_class(db).get_canonical_block_header_by_number(0)
-        scheme: ViewScheme = parse_scheme(self._scheme).bind(genesis)
-        node = cls(name, db, self._config, scheme)
-        await self._stack.enter_async_context(node.run())
-        return node
 
 
 SCHEMES = ("number", "slot:1")
@@ -117,13 +31,13 @@ SCHEMES = ("number", "slot:1")
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("depth", [1, 10, 200])
 async def test_a_branch_of_more_difficulty_wins(
-    grow: Callable[..., Branches], scheme: str, depth: int
+    grow: Grow, scheme: str, depth: int
 ) -> None:
     branches = grow(20, (depth, SLOW), (depth + 1, FAST))
     best = branches.head(0, 1)
     assert best == branches.head(1)
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, scheme)
+        network = MemoryNetwork(stack, branches.config, scheme)
         ours = await network.add("ours", branches.import_all(0))
         theirs = await network.add("theirs", branches.import_all(1))
         ours.connect(theirs)
@@ -134,13 +48,13 @@ async def test_a_branch_of_more_difficulty_wins(
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 async def test_a_longer_branch_of_less_difficulty_loses(
-    grow: Callable[..., Branches], scheme: str
+    grow: Grow, scheme: str
 ) -> None:
     branches = grow(5, (10, FAST), (11, SLOW))
     best = branches.head(0)
     assert branches.head(0, 1) == branches.head(1, 0) == best
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, scheme)
+        network = MemoryNetwork(stack, branches.config, scheme)
         ours = await network.add("ours", branches.import_all(0))
         theirs = await network.add("theirs", branches.import_all(1))
         ours.connect(theirs)
@@ -153,12 +67,12 @@ async def test_a_longer_branch_of_less_difficulty_loses(
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("trunk", [0, 100])
 async def test_a_fresh_node_between_branches(
-    grow: Callable[..., Branches], scheme: str, trunk: int
+    grow: Grow, scheme: str, trunk: int
 ) -> None:
     branches = grow(trunk, (150, SLOW), (140, FAST))
     best = branches.head(1)
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, scheme)
+        network = MemoryNetwork(stack, branches.config, scheme)
         fresh = await network.add("fresh", branches.import_all())
         for name, index in (("a1", 0), ("b", 1), ("a2", 0)):
             fresh.connect(await network.add(name, branches.import_all(index)))
@@ -166,11 +80,11 @@ async def test_a_fresh_node_between_branches(
         assert fresh.dropped == []
 
 
-async def test_there_and_back_again(grow: Callable[..., Branches]) -> None:
+async def test_there_and_back_again(grow: Grow) -> None:
     branches = grow(5, (12, FAST), (8, FAST), (16, FAST))
     second = branches._replace(tops=(branches.tops[0], branches.tops[1], branches.tops[0]))
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, "number")
+        network = MemoryNetwork(stack, branches.config, "number")
         # From a branch of 6 to one of 8 blocks, and back to the first one when it has 12.
         short = branches._replace(tops=(branches.tops[0][:6],))
         ours = await network.add("ours", short.import_all(0))
@@ -184,12 +98,12 @@ async def test_there_and_back_again(grow: Callable[..., Branches]) -> None:
         assert ours.dropped == theirs.dropped == third.dropped == []
 
 
-async def test_of_equal_difficulty_the_first_stays(grow: Callable[..., Branches]) -> None:
+async def test_of_equal_difficulty_the_first_stays(grow: Grow) -> None:
     branches = grow(5, (3, FAST), (3, FAST))
     heads = [branches.head(0), branches.head(1)]
     assert branches.head(0, 1) == heads[0] != heads[1] == branches.head(1, 0)
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, "number")
+        network = MemoryNetwork(stack, branches.config, "number")
         ours = await network.add("ours", branches.import_all(0))
         theirs = await network.add("theirs", branches.import_all(1))
         ours.connect(theirs)
@@ -205,10 +119,10 @@ async def test_of_equal_difficulty_the_first_stays(grow: Callable[..., Branches]
         assert ours.dropped == theirs.dropped == []
 
 
-async def test_a_branch_that_lost_is_imported_once(grow: Callable[..., Branches]) -> None:
+async def test_a_branch_that_lost_is_imported_once(grow: Grow) -> None:
     branches = grow(5, (3, FAST), (3, FAST))
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, "number")
+        network = MemoryNetwork(stack, branches.config, "number")
         ours = await network.add("ours", branches.import_all(0))
         theirs = await network.add("theirs", branches.import_all(1))
         ours.connect(theirs)
@@ -254,11 +168,11 @@ def spoil(block: bytes) -> bytes:
 
 @pytest.mark.parametrize("number", [1, 2, 64, 65, 99, 100])
 async def test_who_sends_an_invalid_block_is_dropped(
-    grow: Callable[..., Branches], number: int
+    grow: Grow, number: int
 ) -> None:
     branches = grow(0, (100, FAST))
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, "number")
+        network = MemoryNetwork(stack, branches.config, "number")
         fresh = await network.add("fresh", branches.import_all())
         liar = await network.add("liar", branches.import_all(0), Liar)
         liar.bad, liar.number = spoil(branches.blocks(0)[number - 1]), number
@@ -273,10 +187,10 @@ async def test_who_sends_an_invalid_block_is_dropped(
 
 
 @pytest.mark.parametrize("number", [6, 10, 15])
-async def test_an_invalid_block_on_a_branch(grow: Callable[..., Branches], number: int) -> None:
+async def test_an_invalid_block_on_a_branch(grow: Grow, number: int) -> None:
     branches = grow(5, (5, SLOW), (12, FAST))
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, "number")
+        network = MemoryNetwork(stack, branches.config, "number")
         ours = await network.add("ours", branches.import_all(0))
         liar = await network.add("liar", branches.import_all(1), Liar)
         liar.bad, liar.number = spoil(branches.blocks(1)[number - 1]), number
@@ -310,12 +224,12 @@ class Dripper(MemoryNode):
 
 @pytest.mark.parametrize("branch, above", [(0, 5), (2, 6)], ids=["ours", "another"])
 async def test_who_answers_with_nothing_does_not_hide_a_better_branch(
-    grow: Callable[..., Branches], monkeypatch: pytest.MonkeyPatch, branch: int, above: int
+    grow: Grow, monkeypatch: pytest.MonkeyPatch, branch: int, above: int
 ) -> None:
     monkeypatch.setattr(branch_follower, "TURN_TIME", 0.5)
     branches = grow(5, (3, SLOW), (5, FAST), (1, FAST))
     async with AsyncExitStack() as stack:
-        network = Network(stack, branches.config, "number")
+        network = MemoryNetwork(stack, branches.config, "number")
         ours = await network.add("ours", branches.import_all(0))
         dripper = await network.add("dripper", branches.import_all(branch), Dripper)
         dripper.above = above
@@ -324,6 +238,6 @@ async def test_who_answers_with_nothing_does_not_hide_a_better_branch(
         await asyncio.wait_for(dripper.wait_asked(1), TIMEOUT)
         dripper.head_view = 10 ** 6
         dripper.send_availability("ours", Availability("number", 0, ()))
-        await asyncio.wait_for(dripper.wait_asked(100), TIMEOUT)
+        await asyncio.wait_for(dripper.wait_asked(40), TIMEOUT)
         ours.connect(await network.add("honest", branches.import_all(1)))
         await ours.wait_for(branches.head(1), TIMEOUT)

@@ -1,4 +1,11 @@
-from blockio_plugin.rules.branches import LOOK_INTERVAL, MAX_STORED_TIPS, Branches, Position
+from blockio_plugin.rules.branches import (
+    LOOK_INTERVAL,
+    MAX_STORED_BLOCKS,
+    MAX_STORED_TIPS,
+    SHUN_TIME,
+    Branches,
+    Position,
+)
 
 
 def position(number: int, branch: int = 0) -> Position:
@@ -9,14 +16,16 @@ def test_who_advertised_is_looked_at_once() -> None:
     branches = Branches()
     branches.advertise("alice", 10)
     branches.advertise("bob", 11)
-    assert branches.next_to_look(10, 0.0) == "alice"
+    # At any origin of time.
+    assert branches.to_look(10, -1e6) == ["alice"]
     branches.look("alice", 0.0)
     # Bob is ahead: the blocks that he sends show what he is.
-    assert branches.next_to_look(10, 0.0) is None
-    assert branches.next_to_look(11, 0.0) == "bob"
+    assert branches.to_look(10, 0.0) == []
+    assert branches.ahead(10, 0.0) == ["bob"]
+    assert branches.to_look(11, 0.0) == ["bob"]
     branches.advertise("alice", 10)
-    assert branches.next_to_look(10, LOOK_INTERVAL / 2) is None
-    assert branches.next_to_look(10, LOOK_INTERVAL) == "alice"
+    assert branches.to_look(10, LOOK_INTERVAL / 2) == []
+    assert branches.to_look(10, LOOK_INTERVAL) == ["alice"]
 
 
 def test_the_one_not_looked_at_for_longest_comes_first() -> None:
@@ -26,7 +35,71 @@ def test_the_one_not_looked_at_for_longest_comes_first() -> None:
         branches.look(peer, float(at))
     for peer in ("bob", "alice"):
         branches.advertise(peer, 1)
-    assert branches.next_to_look(1, 10.0) == "alice"
+    assert branches.to_look(1, 10.0) == ["alice", "bob"]
+
+
+def test_who_was_silent_comes_after_the_others() -> None:
+    branches = Branches()
+    for at, peer in enumerate(("silent", "mute", "alice", "bob")):
+        branches.advertise(peer, 1)
+        branches.look(peer, float(at))
+        branches.settle(peer, position(0))
+    for peer in ("silent", "silent", "mute", "bob"):
+        branches.note_answer(peer, False)
+    branches.note_answer("bob", True)
+    for peer in ("silent", "mute", "alice", "bob"):
+        branches.advertise(peer, 1)
+    assert branches.to_look(1, 10.0) == ["alice", "bob", "mute", "silent"]
+    assert branches.to_try() == ["alice", "bob", "mute", "silent"]
+
+
+def test_who_was_not_tried_comes_before_those_who_were() -> None:
+    branches = Branches()
+    for at, peer in enumerate(("alice", "bob", "carol")):
+        branches.advertise(peer, 1)
+        branches.settle(peer, position(0))
+        if peer != "carol":
+            branches.begin(peer, -1e6 + at)
+            branches.settle(peer, position(0))
+    assert branches.to_try() == ["carol", "alice", "bob"]
+
+
+def test_whoever_is_let_off_is_let_off_once_for_each_head_of_ours() -> None:
+    branches = Branches()
+    for peer in ("alice", "bob"):
+        branches.advertise(peer, 1)
+    assert [branches.absolve(peer, b"head") for peer in ("alice", "bob")] == [True, True]
+    assert [branches.absolve(peer, b"head") for peer in ("alice", "bob")] == [False, False]
+    assert branches.absolve("alice", b"next")
+    branches.settle("alice", position(1))
+    assert not branches.absolve("alice", b"another")
+    assert not branches.absolve("stranger", b"head")
+
+
+def test_who_contradicts_itself_is_not_looked_at_for_longer_and_longer() -> None:
+    branches, now, times = Branches(), 0.0, []
+    branches.shun("stranger", now)
+    for _ in range(9):
+        branches.advertise("alice", 1)
+        branches.shun("alice", now)
+        began_at = now
+        while not branches.may_look("alice", now):
+            assert branches.to_look(1, now) == branches.ahead(0, now) == []
+            now += SHUN_TIME / 2
+        assert branches.to_look(1, now) == branches.ahead(0, now) == ["alice"]
+        times.append(now - began_at)
+    assert times == [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 640.0, 640.0]
+
+
+def test_stored_blocks_are_remembered_and_bounded() -> None:
+    branches = Branches()
+    assert not branches.is_stored(position(0).hash)
+    branches.note_stored([position(0).hash])
+    branches.note_stored(position(number).hash for number in range(1, MAX_STORED_BLOCKS))
+    assert branches.is_stored(position(0).hash)
+    branches.note_stored([position(MAX_STORED_BLOCKS).hash])
+    assert not branches.is_stored(position(0).hash)
+    assert branches.is_stored(position(1).hash)
 
 
 def test_a_branch_is_tried_once_each_time_it_is_found() -> None:
@@ -34,14 +107,14 @@ def test_a_branch_is_tried_once_each_time_it_is_found() -> None:
     branches.advertise("alice", 20)
     branches.settle("alice", position(5))
     assert branches.fork("alice") == position(5)
-    assert branches.next_to_try() == "alice"
-    branches.tried("alice")
-    assert branches.next_to_try() is None
+    assert branches.to_try() == ["alice"]
+    branches.begin("alice", 0.0)
+    assert branches.to_try() == []
     # On another branch she is looked at though she is ahead.
-    assert branches.next_to_look(10, 0.0) == "alice"
+    assert branches.to_look(10, 0.0) == ["alice"]
     branches.settle("alice", None)
     assert branches.fork("alice") is None
-    assert branches.next_to_try() is None
+    assert branches.to_try() == []
 
 
 def test_after_a_change_of_ours_everybody_is_looked_at_anew() -> None:
@@ -51,8 +124,8 @@ def test_after_a_change_of_ours_everybody_is_looked_at_anew() -> None:
     branches.settle("alice", position(3))
     branches.restart()
     assert branches.fork("alice") is None
-    assert branches.next_to_try() is None
-    assert branches.next_to_look(5, 0.0) == "alice"
+    assert branches.to_try() == []
+    assert branches.to_look(5, 0.0) == ["alice"]
 
 
 def test_tips_are_remembered_by_fork_newest_first_and_bounded() -> None:
@@ -74,8 +147,11 @@ def test_who_left_is_forgotten() -> None:
     branches.settle("alice", position(3))
     branches.leave("alice")
     branches.settle("alice", position(3))
-    branches.tried("alice")
+    branches.begin("alice", 0.0)
+    branches.note_answer("alice", False)
     assert "alice" not in branches
+    assert branches.asks("alice") is None
+    assert branches.looked_at("alice") < -1e9
     assert branches.fork("alice") is None
     assert branches.head_view("alice") is None
     assert not branches.may_look("alice", 10.0)
