@@ -105,7 +105,14 @@ class BlockIO(Service):
         heads = Heads(BELIEF_TIME if self._drives else inf)
         requests = PeerRequests(wire)
         collector = AvailabilityCollector(
-            fetch, branches, heads, self._scheme.name, self._drives, clock, facts
+            fetch,
+            branches,
+            heads,
+            self._scheme.name,
+            self._drives,
+            lambda: on_progress(),
+            clock,
+            facts,
         )
 
         def on_import(imported: int) -> None:
@@ -189,6 +196,7 @@ class BlockIO(Service):
             scheduler,
             fetcher,
             Scorer(fetch, clock, facts),
+            collector,
             receiver,
             status,
             FetchResponder(self._event_bus, fetcher),

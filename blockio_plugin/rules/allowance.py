@@ -32,6 +32,11 @@ class Allowance:
         self._fill(now)
         self._left = min(self._stock, self._left - amount)
 
+    def covers(self, amount: float, now: float) -> bool:
+        """Whether ``amount`` can be spent without owing anything."""
+        self._fill(now)
+        return self._left >= amount
+
     def wait_time(self, now: float) -> float:
         """Seconds until something may be spent again; 0 where it may be now."""
         self._fill(now)

@@ -126,10 +126,10 @@ class BranchFollower(Service):
         self._comparisons.cancel()
         # An import that is under way cannot be called back.
         self._attempts.cancel(spared=(self._importing_for,))
+        self._branches.restart()
         for peer in self._branches:
             self._fetch.disown(peer, self._importer.head.view)
-        self._branches.restart()
-        self._collector.refresh()
+            self._collector.refresh(peer)
         self._on_progress()
 
     async def run(self) -> None:
@@ -198,7 +198,7 @@ class BranchFollower(Service):
                 "%s is on another branch than ours from block %d on", peer, fork.number + 1
             )
             self._fetch.disown(peer, fork.view)
-        self._collector.refresh()
+        self._collector.refresh(peer)
         self._on_progress()
 
     def _judge(self, suspect: PeerID, found: Optional[_Comparison]) -> None:

@@ -85,8 +85,8 @@ class Receiver(Service):
             else:
                 self._server.submit(event.peer, event.request)
         elif isinstance(event, AdvertReceived):
-            self._collector.collect(event.peer, event.advert)
-            self._on_progress()
+            if self._collector.collect(event.peer, event.advert):
+                self._on_progress()
         elif isinstance(event, HeadAnnounced):
             if self._collector.announce(event.peer, event.view):
                 self._on_progress()

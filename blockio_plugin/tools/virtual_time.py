@@ -4,7 +4,6 @@ from typing import Any, Callable
 
 import async_solipsism
 
-
 TICK = 2e-6
 """Seconds of the shortest wait: two steps of the clock."""
 

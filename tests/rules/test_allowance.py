@@ -18,6 +18,14 @@ def test_what_is_there_can_be_spent_at_once() -> None:
     assert allowance.wait_time(5.0 + 1 / RATE) == 0.0
 
 
+def test_what_it_covers_leaves_nothing_owed() -> None:
+    allowance = Allowance(RATE, STOCK)
+    assert allowance.covers(STOCK, 3.0) and not allowance.covers(STOCK + 1, 3.0)
+    allowance.spend(8.0, 3.0)
+    assert allowance.covers(2.0, 3.0) and not allowance.covers(3.0, 3.0)
+    assert allowance.covers(6.0, 4.0)
+
+
 def test_what_is_owed_fills_up_first() -> None:
     allowance = Allowance(RATE, STOCK)
     allowance.spend(50.0, 0.0)

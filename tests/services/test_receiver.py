@@ -71,7 +71,13 @@ class Node:
             self.wire,
             Advertiser(self.wire, random.Random(1)),
             AvailabilityCollector(
-                self.fetch, branches, Heads(BELIEF_TIME), SLOT.name, True, clock
+                self.fetch,
+                branches,
+                Heads(BELIEF_TIME),
+                SLOT.name,
+                True,
+                self.scheduler.wake,
+                clock,
             ),
             self.server,
             self.scheduler.wake,
