@@ -42,6 +42,11 @@ def show(result: Result, name: str) -> None:
         f"{result.timeouts} time-outs, at most {result.max_in_flight} blocks in flight and "
         f"{result.max_held} held, {result.cpu_seconds:.2f} s of CPU"
     )
+    if result.delays is not None:
+        console.print(
+            f"new blocks after {result.delays.median:.2f} s in the median, "
+            f"{result.delays.worst:.2f} s at worst"
+        )
     if result.unavailable:
         console.print("nobody has views " + ", ".join(map(str, result.unavailable)))
     table = Table("peer", "requests", "blocks", "score (ms per block)", "banned")

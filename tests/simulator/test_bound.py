@@ -15,7 +15,8 @@ from blockio_plugin.simulator.bound import (
     peer_supply,
     violated_cut,
 )
-from blockio_plugin.simulator.scenario import PeerModel, read_scenario
+from blockio_plugin.simulator.models import PeerModel
+from blockio_plugin.simulator.scenario import read_scenario
 
 
 def model(**values: object) -> PeerModel:

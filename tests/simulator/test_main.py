@@ -28,7 +28,7 @@ def test_json_has_what_is_promised(scenario: Path, capsys: pytest.CaptureFixture
     assert set(result) == {
         *("finished", "seconds", "lower_bound", "ratio", "blocks", "duplicates", "requests"),
         *("timeouts", "max_in_flight", "max_held", "honest_banned", "unavailable"),
-        *("cpu_seconds", "peers"),
+        *("cpu_seconds", "delays", "peers"),
     }
     assert result["finished"] is True and result["blocks"] == 290
     assert result["unavailable"] == [[100, 110]]

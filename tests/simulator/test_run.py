@@ -1,14 +1,15 @@
 """Whole runs: the invariants after every event, faults, and what the result says."""
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Tuple
 
 import pytest
 
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.simulator.invariants import check_invariants
 from blockio_plugin.simulator.layouts import draw_layout, perturb
+from blockio_plugin.simulator.models import Scenario, ViewsStep, always
 from blockio_plugin.simulator.result import Result
 from blockio_plugin.simulator.run import Run, simulate
-from blockio_plugin.simulator.scenario import Scenario, read_scenario
+from blockio_plugin.simulator.scenario import read_scenario
 
 
 def scenario(*peers: Dict[str, Any], views: int = 1500, **tables: Any) -> Scenario:
@@ -61,17 +62,18 @@ def test_perturbed_networks_keep_the_invariants(seed: int) -> None:
 def test_random_layouts_keep_the_invariants(seed: int) -> None:
     drawn = draw_layout(seed)
     # The same shape with fewer views: what is tested here is not how fast it goes.
-    shrink = max(1, int(drawn.views * drawn.filled[0].probability) // 2000)
+    factor = max(1, int(drawn.views * drawn.filled[0].probability) // 2000)
+
+    def shrink(steps: Tuple[ViewsStep, ...]) -> Tuple[ViewsStep, ...]:
+        return always(tuple(ViewRange(a // factor, -(-b // factor)) for a, b in steps[0].ranges))
+
     small = drawn._replace(
-        views=drawn.views // shrink,
+        views=drawn.views // factor,
         filled=tuple(
-            item._replace(views=ViewRange(0, drawn.views // shrink)) for item in drawn.filled
+            item._replace(views=ViewRange(0, drawn.views // factor)) for item in drawn.filled
         ),
         peers=tuple(
-            peer._replace(
-                holds=tuple(ViewRange(a // shrink, -(-b // shrink)) for a, b in peer.holds),
-                adverts=tuple(ViewRange(a // shrink, -(-b // shrink)) for a, b in peer.adverts),
-            )
+            peer._replace(holds=shrink(peer.holds), adverts=shrink(peer.adverts))
             for peer in drawn.peers
         ),
     )

@@ -26,7 +26,7 @@ def test_defaults() -> None:
     peer = scenario.peers[0]
     assert [peer.name for peer in scenario.peers] == ["1.0", "1.1"]
     assert (scenario.views, scenario.jitter, scenario.limit) == (8000, 0.1, 600.0)
-    assert peer.holds == peer.adverts == ((0, 8000),)
+    assert peer.holds == peer.adverts == ((0.0, ((0, 8000),)),)
     assert peer.hints and peer.is_honest and peer.max_blocks == 512
 
 
