@@ -8,12 +8,13 @@ import gc
 from math import inf
 from random import Random
 from time import thread_time
-from typing import Callable, Dict, List, Optional, Set, Tuple
+from typing import AbstractSet, Callable, Dict, List, Optional, Set, Tuple
 
 from blockio_plugin.rules.answers import check_answer
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.messages import Offence
+from blockio_plugin.rules.requests import Request
 from blockio_plugin.rules.views import ViewRanges
 from blockio_plugin.simulator.chain import GENESIS_HASH
 from blockio_plugin.simulator.demand import compute_bound, compute_demand
@@ -71,8 +72,8 @@ class Run:
         self._scenario = scenario
         self._seed = seed
         self._models = {model.name: model for model in scenario.peers}
-        self._network = Network(scenario, seed)
-        self._demand = compute_demand(scenario, self._network.chain, self._network.libraries)
+        self.network = Network(scenario, seed)
+        self._demand = compute_demand(scenario, self.network.chain, self.network.libraries)
         self._missing: Set[int] = set(self._demand.views)
         self._observer = observer
         self._traced = traced
@@ -81,15 +82,27 @@ class Run:
         self.time = 0.0
         """Seconds since the beginning."""
         self._steps_at_once = 0
-        self._connected: Set[str] = set()
-        self._banned: Set[str] = set()
+        self.adverts: Dict[str, ViewRanges] = {}
+        """What each connected peer advertised last, as far as we were told."""
+        self.open: Dict[int, Request] = {}
+        """What was asked and neither answered nor given up yet, by request id."""
+        self.banned: Set[str] = set()
+        """Peers that we dropped."""
         self._requests: Dict[str, int] = dict.fromkeys(self._models, 0)
         self._blocks: Dict[str, int] = dict.fromkeys(self._models, 0)
         self._last_score: Dict[str, float] = dict.fromkeys(self._models, 0.0)
         self._duplicates = self._timeouts = self._max_in_flight = self._max_held = 0
-        self._arrived = 0
-        self._delays: List[float] = []
-        self._cpu = 0.0
+        self.requests = 0
+        """Requests sent."""
+        self.arrived = 0
+        """Blocks that arrived and were not held."""
+        self.confirmed = 0
+        """Blocks that arrived and link, from the first one on."""
+        self.peer_seconds = 0.0
+        """Seconds of all connections together."""
+        self._delays: Dict[int, float] = {}
+        self.cpu = 0.0
+        """CPU seconds spent in the rules."""
         self.plan_cpu = 0.0
         """CPU seconds spent in deciding what to ask."""
         self._deliveries: List[Delivery] = []
@@ -110,43 +123,64 @@ class Run:
         """The lower bound of this scenario and chain (s)."""
         return compute_bound(self._scenario, self._demand)
 
+    @property
+    def missing(self) -> Set[int]:
+        """The views whose blocks have not arrived yet, of those that must."""
+        return self._missing
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that must arrive is here."""
+        return not self._missing
+
+    def require(self, views: AbstractSet[int]) -> None:
+        """From now on, these views alone must arrive."""
+        self._missing &= views
+
+    def begin(self) -> None:
+        """Want the whole chain."""
+        self._want(self._scenario.views)
+
     def play(self) -> Result:
         """Run to the end, or to the scenario's limit."""
-        bound = self.compute_bound()
-        self._want(self._scenario.views)
+        self.begin()
         # The whole chain of the modelled peers is in memory. To look through it for cycles again
         # and again is no work of the rules, and would be counted as theirs.
         gc.freeze()
-        while self._missing and self.time < self._scenario.limit:
-            self._step()
+        while not self.finished and self.time < self._scenario.limit:
+            self.step()
         gc.unfreeze()
-        finished = not self._missing
+        return self.result()
+
+    def result(self) -> Result:
+        """What the run came to so far."""
+        bound = self.compute_bound()
         status = self.fetch.status(self.now)
         for peer in status.peers:
             self._last_score[str(peer.peer)] = peer.score or 0.0
         honest = {name for name, model in self._models.items() if model.is_honest}
         return Result(
-            finished=finished,
+            finished=self.finished,
             seconds=self.time,
             lower_bound=bound,
             ratio=self.time / bound if bound else 1.0,
-            blocks=self._arrived,
+            blocks=self.arrived,
             duplicates=self._duplicates,
-            requests=sum(self._requests.values()),
+            requests=self.requests,
             timeouts=self._timeouts,
             max_in_flight=self._max_in_flight,
             max_held=self._max_held,
-            honest_banned=len(self._banned & honest),
+            honest_banned=len(self.banned & honest),
             unavailable=status.unserviceable,
-            cpu_seconds=self._cpu,
-            delays=Delays.of(self._delays),
+            cpu_seconds=self.cpu,
+            delays=Delays.of(list(self._delays.values())),
             peers=tuple(
                 PeerResult(
                     name,
                     self._requests[name],
                     self._blocks[name],
                     self._last_score[name],
-                    name in self._banned,
+                    name in self.banned,
                 )
                 for name in self._models
             ),
@@ -160,24 +194,25 @@ class Run:
     def _timed(self, call: Callable[[], object]) -> None:
         start = thread_time()
         call()
-        self._cpu += thread_time() - start
+        self.cpu += thread_time() - start
 
-    def _step(self) -> None:
+    def step(self) -> None:
         """
         Come to the next thing that reaches us, or to when the rules want to be called, and do all
         that is to be done then: take in what came, give up on what is late, ask for more.
         """
         before = self.time
         wake_at = self._wake_at()
-        first = self._network.advance(wake_at)
+        first = self.network.advance(wake_at)
         if first is None and wake_at == inf:
             self.time = self._scenario.limit
             return
         due = wake_at if first is None else first[0]
         self.time = max(before, self._awake_at(due))
+        self.peer_seconds += len(self.adverts) * (self.time - before)
         while first is not None:
             self._happen(*first)
-            first = self._network.advance(self.time)
+            first = self.network.advance(self.time)
         self._expire()
         self._plan()
         if self._observer is not None:
@@ -189,7 +224,7 @@ class Run:
     def _wake_at(self) -> float:
         start = thread_time()
         wake_at = self.fetch.wake_at(self.now)
-        self._cpu += thread_time() - start
+        self.cpu += thread_time() - start
         return inf if wake_at is None else to_tick(max(0.0, wake_at - self._start))
 
     def _awake_at(self, time: float) -> float:
@@ -202,12 +237,12 @@ class Run:
     def _happen(self, time: float, event: Event) -> None:
         """Something reached us at ``time``: now, or while our loop stood still."""
         if isinstance(event, Arrived):
-            if event.peer in self._connected:
+            if event.peer in self.adverts:
                 self._receive(event, time)
         elif isinstance(event, Joined):
             self._join(event, time)
         elif isinstance(event, Advertised):
-            if event.peer in self._connected:
+            if event.peer in self.adverts:
                 self._advertise(event.peer, event.ranges, time)
         elif isinstance(event, Left):
             self._leave(event.peer, time)
@@ -220,25 +255,27 @@ class Run:
         self._timed(lambda: self.fetch.set_target(target))
 
     def _join(self, joined: Joined, time: float) -> None:
-        self._connected.add(joined.peer)
         self._timed(lambda: self.fetch.join(joined.peer, self._start + time))
         self._advertise(joined.peer, joined.ranges, time)
 
     def _advertise(self, name: str, ranges: ViewRanges, time: float) -> None:
+        self.adverts[name] = ranges
         head = ranges[-1].stop - 1 if ranges else 0
         self._timed(lambda: self.fetch.advertise(name, head, ranges, self._start + time))
 
     def _leave(self, name: str, time: float) -> None:
-        if name in self._connected:
-            self._connected.remove(name)
+        if self.adverts.pop(name, None) is not None:
             for peer in self.fetch.status(self.now).peers:
                 if peer.peer == name:
                     self._last_score[name] = peer.score or 0.0
             self._timed(lambda: self.fetch.leave(name, self._start + time))
+            self.open = {
+                number: request for number, request in self.open.items() if request.peer != name
+            }
 
     def _ban(self, name: str, time: float) -> None:
-        self._banned.add(name)
-        self._network.drop(name)
+        self.banned.add(name)
+        self.network.drop(name)
         self._leave(name, time)
 
     def _restart(self, restarted: Restarted, time: float) -> None:
@@ -248,7 +285,8 @@ class Run:
         self.fetch = self._make_fetch(front)
         self._want(target)
         self._missing.update(view for view in self._demand.views if view >= front.view)
-        self._connected.clear()
+        self.adverts.clear()
+        self.open.clear()
         for joined in restarted.peers:
             self._join(joined, time)
 
@@ -276,7 +314,9 @@ class Run:
         ready = self.fetch.ready(READY_BLOCKS, READY_BYTES)
         if ready:
             self.fetch.confirm(ready[-1].view)
-        self._cpu += thread_time() - start
+        self.cpu += thread_time() - start
+        self.confirmed += len(ready)
+        self.open.pop(request.request_id, None)
         self._blocks[name] += len(receipt.fresh)
         self._duplicates += receipt.duplicates
         self._note_arrival(receipt.fresh, time)
@@ -297,33 +337,38 @@ class Run:
                     self._samples.append(ScoreSample(name, time, peer.score))
 
     def _note_arrival(self, fresh: Tuple[Block, ...], time: float) -> None:
-        self._arrived += len(fresh)
+        self.arrived += len(fresh)
         if self._scenario.births:
             self._note_delays(fresh, time)
         self._missing.difference_update([block.view for block in fresh])
         self._max_held = max(self._max_held, self.fetch.held_blocks)
 
     def _note_delays(self, fresh: Tuple[Block, ...], time: float) -> None:
-        chain = self._network.chain
+        chain = self.network.chain
         for block in fresh:
-            if block.view >= chain.views and block.view in self._missing:
-                self._delays.append(time - chain.births[block.view - chain.views])
+            if block.view >= chain.views:
+                born = chain.births[block.view - chain.views]
+                self._delays.setdefault(block.view, time - born)
 
     def _expire(self) -> None:
         start = thread_time()
         late = self.fetch.expire(self.now)
-        self._cpu += thread_time() - start
+        self.cpu += thread_time() - start
         self._timeouts += len(late)
+        for request in late:
+            self.open.pop(request.request_id, None)
 
     def _plan(self) -> None:
         start = thread_time()
         requests = self.fetch.plan(self.now)
         passed = thread_time() - start
-        self._cpu += passed
+        self.cpu += passed
         self.plan_cpu += passed
+        self.requests += len(requests)
         for request in requests:
+            self.open[request.request_id] = request
             self._requests[str(request.peer)] += 1
-            self._network.send(request, self.time)
+            self.network.send(request, self.time)
         if requests:
             self._max_in_flight = max(self._max_in_flight, round(self.fetch.blocks_in_flight))
 
