@@ -18,6 +18,7 @@ from blockio_plugin.rules.requests import Request
 from blockio_plugin.rules.views import ViewRanges
 from blockio_plugin.simulator.chain import GENESIS_HASH
 from blockio_plugin.simulator.demand import compute_bound, compute_demand
+from blockio_plugin.simulator.invariants import InvariantBroken
 from blockio_plugin.simulator.models import Scenario
 from blockio_plugin.simulator.network import (
     Advertised,
@@ -69,9 +70,9 @@ class Run:
         observer: Optional[Observer] = None,
         traced: bool = False,
     ) -> None:
-        self._scenario = scenario
+        self.scenario = scenario
         self._seed = seed
-        self._models = {model.name: model for model in scenario.peers}
+        self.models = {model.name: model for model in scenario.peers}
         self.network = Network(scenario, seed)
         self._demand = compute_demand(scenario, self.network.chain, self.network.libraries)
         self._missing: Set[int] = set(self._demand.views)
@@ -88,9 +89,9 @@ class Run:
         """What was asked and neither answered nor given up yet, by request id."""
         self.banned: Set[str] = set()
         """Peers that we dropped."""
-        self._requests: Dict[str, int] = dict.fromkeys(self._models, 0)
-        self._blocks: Dict[str, int] = dict.fromkeys(self._models, 0)
-        self._last_score: Dict[str, float] = dict.fromkeys(self._models, 0.0)
+        self._requests: Dict[str, int] = dict.fromkeys(self.models, 0)
+        self._blocks: Dict[str, int] = dict.fromkeys(self.models, 0)
+        self._last_score: Dict[str, float] = dict.fromkeys(self.models, 0.0)
         self._duplicates = self._timeouts = self._max_in_flight = self._max_held = 0
         self.requests = 0
         """Requests sent."""
@@ -100,6 +101,8 @@ class Run:
         """Blocks that arrived and link, from the first one on."""
         self.peer_seconds = 0.0
         """Seconds of all connections together."""
+        self.joined = 0
+        """Connections made, those after a restart included."""
         self._delays: Dict[int, float] = {}
         self.cpu = 0.0
         """CPU seconds spent in the rules."""
@@ -112,7 +115,7 @@ class Run:
 
     def _make_fetch(self, front: Front) -> Fetch:
         random = Random(f"{self._seed}/{self._restarts}" if self._restarts else self._seed)
-        return Fetch(front=front, limits=Limits(window=self._scenario.window), random=random)
+        return Fetch(front=front, limits=Limits(window=self.scenario.window), random=random)
 
     @property
     def now(self) -> float:
@@ -121,7 +124,7 @@ class Run:
 
     def compute_bound(self) -> float:
         """The lower bound of this scenario and chain (s)."""
-        return compute_bound(self._scenario, self._demand)
+        return compute_bound(self.scenario, self._demand)
 
     @property
     def missing(self) -> Set[int]:
@@ -139,7 +142,7 @@ class Run:
 
     def begin(self) -> None:
         """Want the whole chain."""
-        self._want(self._scenario.views)
+        self._want(self.scenario.views)
 
     def play(self) -> Result:
         """Run to the end, or to the scenario's limit."""
@@ -147,7 +150,7 @@ class Run:
         # The whole chain of the modelled peers is in memory. To look through it for cycles again
         # and again is no work of the rules, and would be counted as theirs.
         gc.freeze()
-        while not self.finished and self.time < self._scenario.limit:
+        while not self.finished and self.time < self.scenario.limit:
             self.step()
         gc.unfreeze()
         return self.result()
@@ -158,7 +161,7 @@ class Run:
         status = self.fetch.status(self.now)
         for peer in status.peers:
             self._last_score[str(peer.peer)] = peer.score or 0.0
-        honest = {name for name, model in self._models.items() if model.is_honest}
+        honest = {name for name, model in self.models.items() if model.is_honest}
         return Result(
             finished=self.finished,
             seconds=self.time,
@@ -182,7 +185,7 @@ class Run:
                     self._last_score[name],
                     name in self.banned,
                 )
-                for name in self._models
+                for name in self.models
             ),
         )
 
@@ -205,7 +208,7 @@ class Run:
         wake_at = self._wake_at()
         first = self.network.advance(wake_at)
         if first is None and wake_at == inf:
-            self.time = self._scenario.limit
+            self.time = self.scenario.limit
             return
         due = wake_at if first is None else first[0]
         self.time = max(before, self._awake_at(due))
@@ -229,7 +232,7 @@ class Run:
 
     def _awake_at(self, time: float) -> float:
         """When our loop next runs, at ``time`` or after it."""
-        for start, length in self._scenario.stalls:
+        for start, length in self.scenario.stalls:
             if start <= time < start + length:
                 time = to_tick(start + length)
         return time
@@ -255,6 +258,7 @@ class Run:
         self._timed(lambda: self.fetch.set_target(target))
 
     def _join(self, joined: Joined, time: float) -> None:
+        self.joined += 1
         self._timed(lambda: self.fetch.join(joined.peer, self._start + time))
         self._advertise(joined.peer, joined.ranges, time)
 
@@ -292,7 +296,7 @@ class Run:
 
     def _receive(self, arrived: Arrived, time: float) -> None:
         name, request, answer = arrived
-        if self._models[name].forges and answer.blocks:
+        if self.models[name].forges and answer.blocks:
             # Their bodies do not match their headers: production's receiver drops the peer for it.
             self._ban(name, time)
             return
@@ -315,7 +319,7 @@ class Run:
         if ready:
             self.fetch.confirm(ready[-1].view)
         self.cpu += thread_time() - start
-        self.confirmed += len(ready)
+        self._confirm(ready)
         self.open.pop(request.request_id, None)
         self._blocks[name] += len(receipt.fresh)
         self._duplicates += receipt.duplicates
@@ -336,9 +340,16 @@ class Run:
                 if peer.peer == name and peer.score is not None:
                     self._samples.append(ScoreSample(name, time, peer.score))
 
+    def _confirm(self, ready: Tuple[Block, ...]) -> None:
+        """What is handed out is the true chain, each block once and in its turn."""
+        stop = self.confirmed + len(ready)
+        if ready != self.network.chain.blocks[self.confirmed : stop]:
+            raise InvariantBroken(f"block {self.confirmed} and those after it are not the chain's")
+        self.confirmed = stop
+
     def _note_arrival(self, fresh: Tuple[Block, ...], time: float) -> None:
         self.arrived += len(fresh)
-        if self._scenario.births:
+        if self.scenario.births:
             self._note_delays(fresh, time)
         self._missing.difference_update([block.view for block in fresh])
         self._max_held = max(self._max_held, self.fetch.held_blocks)
