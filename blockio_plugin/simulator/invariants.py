@@ -11,7 +11,6 @@ from blockio_plugin.rules.claims import MAX_CLAIMS
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest
 from blockio_plugin.rules.view_set import ViewSet
-from blockio_plugin.rules.views import ViewRange
 
 
 class InvariantBroken(AssertionError):

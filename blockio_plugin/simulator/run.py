@@ -206,16 +206,17 @@ class Run:
         """
         before = self.time
         wake_at = self._wake_at()
-        first = self.network.advance(wake_at)
-        if first is None and wake_at == inf:
+        happened = self.network.advance(wake_at)
+        if happened is None and wake_at == inf:
             self.time = self.scenario.limit
             return
-        due = wake_at if first is None else first[0]
+        due = wake_at if happened is None else happened[0]
         self.time = max(before, self._awake_at(due))
         self.peer_seconds += len(self.adverts) * (self.time - before)
-        while first is not None:
-            self._happen(*first)
-            first = self.network.advance(self.time)
+        happened = happened or self.network.advance(self.time)
+        while happened is not None:
+            self._happen(*happened)
+            happened = self.network.advance(self.time)
         self._expire()
         self._plan()
         if self._observer is not None:

@@ -1,4 +1,5 @@
 """Reads a scenario from TOML; what cannot be used is told by its key and value."""
+from math import inf
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
@@ -170,7 +171,7 @@ def _spell(value: Any) -> Spell:
 
 
 def _bounded(share: float, start: Any, stop: Any) -> Spell:
-    spell = Spell(share, _number(start), _number(stop))
+    spell = Spell(share, _number(start), inf if stop == inf else _number(stop))
     _check(spell.start < spell.stop)
     return spell
 

@@ -117,7 +117,8 @@ def test_what_was_under_way_is_lost_with_the_connection_and_takes_nothing_of_our
 
 
 def test_an_answer_waits_for_tokens() -> None:
-    # 100 tokens at first, spent on 100 blocks at 1.0 s. 40 blocks would be sent at 1.4 s, when there
+    times = [(item.peer, item.time) for item in got(tested)]
+    assert times == [("2", 0.6), ("2", 1.1), ("1", 10.6)]
     # are 4 tokens anew; the other 36 take 3.6 s more.
     tested = joined({"bucket": [100, 10]})
     ask(tested, "1", 0, 100, 0.0)
