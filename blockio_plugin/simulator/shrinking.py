@@ -45,7 +45,7 @@ def _candidates(scenario: Scenario) -> Iterator[Scenario]:
             yield _with_peers(scenario, peers[:number] + peers[number + 1 :])
     if scenario.views // 2 >= LEAST_VIEWS:
         yield _halve(scenario)
-    for simpler in (
+    for bare in (
         scenario._replace(grows=None),
         scenario._replace(download=0.0),
         scenario._replace(window=0),
@@ -53,8 +53,8 @@ def _candidates(scenario: Scenario) -> Iterator[Scenario]:
         scenario._replace(restarts=()),
         scenario._replace(jitter=0.0),
     ):
-        if simpler != scenario:
-            yield simpler
+        if bare != scenario:
+            yield bare
     for number, model in enumerate(peers):
         for simpler in _simpler_peers(model, scenario.views):
             yield _with_peers(scenario, (*peers[:number], simpler, *peers[number + 1 :]))
