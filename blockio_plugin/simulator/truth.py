@@ -67,7 +67,7 @@ def _check_waiting(run: Run, status: FetchStatus, match: Match[str]) -> None:
 def _check_wrong(run: Run, status: FetchStatus, match: Match[str]) -> None:
     view = int(match["view"])
     _require(status, bool(_covering(run, view)), "nobody covers it")
-    truthful = [name for name in _covering(run, view) if _is_plain(run, name)]
+    truthful = [name for name in _covering(run, view) if _is_truthful(run.models[name])]
     _require(status, not truthful, f"{truthful} never said a wrong word")
 
 
@@ -128,15 +128,19 @@ def _covering(run: Run, view: int) -> List[str]:
     return [name for name, ranges in run.adverts.items() if range_at(ranges, view) is not None]
 
 
+def _is_truthful(model: PeerModel) -> bool:
+    """Whether nothing that a peer says is wrong; it may be silent, or decline."""
+    return model.is_honest and model.holds == model.adverts
+
+
 def _is_plain(run: Run, name: str) -> bool:
     """Whether a peer is beyond doubt: it was always there, answered all and truly."""
     model: PeerModel = run.models[name]
     faults = (model.loses, model.declines, model.omits, model.lies)
     return (
-        model.is_honest
+        _is_truthful(model)
         and model.is_answering
         and model.quota is None
-        and model.holds == model.adverts
         and len(model.holds) == 1
         and not any(fault.share for fault in faults)
         and run.time > model.joins + SURE_TIME

@@ -118,8 +118,8 @@ def test_what_was_under_way_is_lost_with_the_connection_and_takes_nothing_of_our
 
 
 def test_an_answer_waits_for_tokens() -> None:
-    # 100 tokens at first, spent on 100 blocks at 1.0 s. 40 blocks would be sent at 1.4 s, when there
-    # are 4 tokens anew; the other 36 take 3.6 s more.
+    # 100 tokens at first, spent on 100 blocks at 1.0 s. 40 blocks would be sent at 1.4 s, when 4
+    # tokens are there anew; the other 36 take 3.6 s more.
     tested = joined({"bucket": [100, 10]})
     ask(tested, "1", 0, 100, 0.0)
     ask(tested, "1", 100, 140, 0.0)
