@@ -78,9 +78,8 @@ def test_nothing_hangs_on_what_the_clock_reads_at_first(seed: int, start: float)
 def test_the_clock_starts_where_it_is_told_to_and_else_anywhere() -> None:
     def first_reading(start: Optional[float], seed: int) -> float:
         readings: List[float] = []
-        run = Run(
-            scenario({})._replace(start=start), seed, lambda run: readings.append(run.now - run.time)
-        )
+        tested = scenario({})._replace(start=start)
+        run = Run(tested, seed, lambda run: readings.append(run.now - run.time))
         run.begin()
         run.step()
         return readings[0]
@@ -141,9 +140,9 @@ def test_there_are_no_delays_where_nothing_grows() -> None:
 
 
 def test_a_restart_keeps_what_was_linked_and_nothing_else() -> None:
-    # Two halves come at 100 blocks/s each. After 2.6 s some 260 blocks are there from view 0 on, and
-    # are kept. Some 240 of the upper half do not link yet, and come twice; not all 260, as what is
-    # under way is lost.
+    # Two halves come at 100 blocks/s each. After 2.6 s some 260 blocks are there from view 0 on,
+    # and are kept. Some 240 of the upper half do not link yet, and come twice; not all 260, as what
+    # is under way is lost.
     halves = [{"rate": 100.0, "holds": [[0, 500]]}, {"rate": 100.0, "holds": [[500, 1000]]}]
     tested = exactly(*halves, views=1000, simulation={"restarts": [2.6]})
     result = play(tested)
