@@ -155,6 +155,7 @@ class Fetch(Intake):
             compute_deadline(self.peers, peer, proposal.blocks, now),
         )
         entry.owner = self
+        entry.arrived_before = self.peers.arrivals.total
         if proposal.copy_of is not None:
             proposal.copy_of.copied_to = views.stop
         for fetch in self.peers.fetches:

@@ -25,7 +25,7 @@ from blockio_plugin.rules.ending import Supply, finish_times, time_to_supply
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.ranking import Ranking, Standing
 from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest, PeerID, RequestTracker
-from blockio_plugin.rules.scoring import FIRST_REQUESTS, REQUEST_TIME, Score
+from blockio_plugin.rules.scoring import FIRST_REQUESTS, PROBE_EVERY, PROBE_FACTOR, REQUEST_TIME, Score
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
 
@@ -201,11 +201,15 @@ class _Round:
         if not score.known:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0
-        if unanswered and score.overhead > REQUEST_TIME:
+        if unanswered and score.sure_overhead > REQUEST_TIME:
             return 0
         if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
             return 0
-        return min(score.request_blocks * self._stretch, score.answer_limit)
+        stretch = self._stretch
+        issued = queue.issued + self._asked.get(peer, 0)
+        if score.is_vague and issued % PROBE_EVERY == 2:
+            return min(max(score.request_blocks * stretch, score.last_blocks) * PROBE_FACTOR, score.answer_limit)
+        return min(score.request_blocks * stretch, score.answer_limit)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         demand, barred = self._demand, self._barred(peer)
@@ -247,7 +251,7 @@ class _Round:
         if not score.known:
             return min(blocks, max(1.0, END_SHARE * standing.time_left / score.seconds_per_block))
         time = max(standing.time_left * END_SHARE, MIN_REQUEST_TIME)
-        if score.overhead > min(time, REQUEST_TIME):
+        if score.sure_overhead > min(time, REQUEST_TIME):
             # Each request costs it much, so it gets few: what fits in till the end.
             left = self._time_to_end(score, holders, standing)
             time = left * LONG_SHARE - score.round_trip - score.overhead
@@ -268,7 +272,7 @@ class _Round:
             begin = self._owed.get(peer, 0.0) * score.seconds_per_block
             for _, finish in finish_times(self._tracker.queues[peer], score, self._now):
                 begin = max(begin, finish - self._now)
-            if score.overhead > REQUEST_TIME:
+            if score.sure_overhead > REQUEST_TIME:
                 # It pays for one more request first. One answer does not tell its speed; then it
                 # is taken to be as quick as the peer that is asked.
                 begin += score.round_trip + score.overhead

@@ -36,6 +36,7 @@ class OpenRequest:
         "is_late",
         "queued",
         "owner",
+        "arrived_before",
     )
 
     def __init__(self, request: Request, blocks: float, is_copy: bool, queued: bool) -> None:
@@ -52,6 +53,8 @@ class OpenRequest:
         """Whether it timed out. Its views are wanted again, but an answer is still used."""
         self.queued = queued
         """Whether the peer had other requests to answer when this one was issued."""
+        self.arrived_before = 0
+        """Blocks that had arrived from everybody when it was issued."""
         self.owner: Optional[object] = None
         """The fetch that made it."""
 
@@ -59,12 +62,14 @@ class OpenRequest:
 class PeerQueue:
     """The unanswered requests of one peer, oldest first."""
 
-    __slots__ = ("unanswered", "blocks", "late")
+    __slots__ = ("unanswered", "blocks", "late", "issued")
 
     def __init__(self) -> None:
         self.unanswered: Dict[int, OpenRequest] = {}
         self.blocks = 0.0
         """Blocks that all of them will likely bring."""
+        self.issued = 0
+        """How many it was sent in all."""
         self.late = 0
         """How many of them are late."""
 
@@ -120,6 +125,7 @@ class RequestTracker:
         entry = OpenRequest(request, blocks, is_copy, bool(queue.unanswered))
         queue.unanswered[request.request_id] = entry
         queue.blocks += blocks
+        queue.issued += 1
         self._open[request.request_id] = entry
         self.blocks += blocks
         heappush(self._deadlines, (deadline, request.request_id))
