@@ -68,6 +68,7 @@ class Proposal(NamedTuple):
     max_blocks: int
     blocks: float
     copy_of: Optional[OpenRequest]
+    is_probe: bool = False
 
 
 class Plan(NamedTuple):
@@ -136,6 +137,7 @@ class _Round:
         self._picked: List[ViewRange] = []
         self._copied_to: Dict[int, int] = {}
         self.is_idle = False
+        self._trusted: Optional[List[PeerID]] = None
         self._finishes: Optional[List[Tuple[float, OpenRequest]]] = None
 
     def proposals(self, clock_index: int) -> Iterator[Proposal]:
@@ -185,7 +187,7 @@ class _Round:
         self._asked[peer] = self._asked.get(peer, 0) + 1
         if proposal.copy_of is None:
             self._room -= proposal.blocks
-        else:
+        elif not proposal.is_probe:
             self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
         return proposal
 
@@ -225,7 +227,7 @@ class _Round:
             if not size:
                 continue
             found = self._find_views(peer, start, stop, size, barred)
-            if found is None:
+            if found is None or self._is_left_to_others(peer, found.start):
                 continue
             if found.start == start:
                 for passed in range(number, len(demand.partition.segments)):
@@ -239,6 +241,21 @@ class _Round:
             most = found.length if demand.density >= 1 else ceil(size * SPARE)
             return Proposal(peer, found, self._cap(peer, most), likely, None)
         return None
+
+    def _is_left_to_others(self, peer: PeerID, view: int) -> bool:
+        """
+        Whether the peer has let requests go by, and one that has not can be asked for the view: then
+        nothing should depend on this one.
+        """
+        if not self._tracker.queues[peer].late:
+            return False
+        if self._trusted is None:
+            self._trusted = [
+                other
+                for other, queue in self._tracker.queues.items()
+                if not queue.late and self._scores[other].known
+            ]
+        return any(self._table.may_ask(other, view, self._now) for other in self._trusted)
 
     def _cap(self, peer: PeerID, blocks: int) -> int:
         return max(1, min(blocks, int(self._scores[peer].answer_limit), MAX_ANSWER_BLOCKS))
@@ -324,10 +341,12 @@ class _Round:
     def _next_copy(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         """Part of the open request that ends last, if ``peer`` would be clearly quicker."""
         score = self._scores[peer]
-        if not score.known:
-            return None
         if self._finishes is None:
             self._finishes = self._compute_finishes()
+        if self._tracker.queues[peer].late:
+            return self._next_probe(peer, blocks)
+        if not score.known:
+            return None
         owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
         for finish, entry in self._finishes:
             request = entry.request
@@ -349,6 +368,22 @@ class _Round:
             return Proposal(peer, ViewRange(start, stop), self._cap(peer, most), part, entry)
         return None
 
+    def _next_probe(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
+        """Part of what somebody else was asked, to see whether a peer that was late answers again."""
+        for _, entry in self._finishes or ():
+            request = entry.request
+            start = request.views.start
+            if request.peer == peer or not self._table.may_ask(peer, start, self._now):
+                continue
+            covering = self._table.covering(peer, start)
+            assert covering is not None
+            part = min(blocks, entry.blocks)
+            length = max(1, ceil(request.views.length * part / max(entry.blocks, 1.0)))
+            stop = min(start + length, request.views.stop, covering.stop)
+            most = self._cap(peer, min(stop - start, max(request.max_blocks, 1)))
+            return Proposal(peer, ViewRange(start, stop), most, part, entry, is_probe=True)
+        return None
+
     def _compute_finishes(self) -> List[Tuple[float, OpenRequest]]:
         finishes = [
             (finish, entry)
@@ -356,7 +391,6 @@ class _Round:
             for entry, finish in finish_times(
                 self._tracker.queue(peer), self._scores[peer], self._now
             )
-            if not entry.is_copy
         ]
         finishes.sort(key=lambda item: (-item[0], item[1].request.request_id))
         return finishes

@@ -103,7 +103,7 @@ MAX_DECLINES = 20
 DISPROOF_PAUSE = 4.0
 """Seconds without requests after a disproved claim of a peer that never gave a block; doubled."""
 
-LATE_PAUSE = 2.0
+LATE_PAUSE = 0.25
 """Seconds without requests after a time-out; doubled, until it answers."""
 
 MAX_PAUSE = 60.0
@@ -273,7 +273,7 @@ class Score:
 
     def timed_out(self, now: float) -> None:
         """An answer is late."""
-        self.cap = float(sum(FIRST_REQUESTS))
+        self.cap = max(float(sum(FIRST_REQUESTS)), self.cap * DECREASE)
         self._fault()
         self._pause(LATE_PAUSE, now)
 

@@ -22,8 +22,6 @@ PRIOR_ROUND_TRIP = 0.45
 PRIOR_OVERHEAD = 0.05
 PRIOR_SERVICE = 0.5
 SD_ROUND_TRIP = 0.6
-MEAN_S = 0.02
-MOST_S = 0.03
 SD_OVERHEAD = 0.4
 SD_SERVICE = 0.4
 
@@ -109,14 +107,14 @@ class ServiceModel:
     def _begin(self, time: float, blocks: int) -> None:
         self.round_trip = PRIOR_ROUND_TRIP * time
         self.overhead = PRIOR_OVERHEAD * time
-        self.seconds_per_block = min(PRIOR_SERVICE * time / blocks, MEAN_S)
+        self.seconds_per_block = PRIOR_SERVICE * time / blocks
         self._p = [
             (SD_ROUND_TRIP * time) ** 2,
             0.0,
             0.0,
             (SD_OVERHEAD * time) ** 2,
             0.0,
-            min(SD_SERVICE * time / blocks, MOST_S) ** 2,
+            (SD_SERVICE * time / blocks) ** 2,
         ]
 
     def _update(self, a: float, b: float, c: float, value: float, noise: float) -> None:
