@@ -66,6 +66,8 @@ class Fetch(Intake):
         lost = self.peers.leave(peer)
         for entry in lost:
             self._return_views(entry)
+        for fetch in self.peers.fetches:
+            fetch.note_left(peer)
         return tuple(entry.request for entry in lost)
 
     def advertise(self, peer: PeerID, head_view: int, ranges: ViewRanges, now: float) -> None:

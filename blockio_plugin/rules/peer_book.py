@@ -20,6 +20,9 @@ class SharingFetch(Protocol):
     def note_returned(self, entry: OpenRequest) -> None:
         """A request will bring nothing."""
 
+    def note_left(self, peer: PeerID) -> None:
+        """A peer is gone."""
+
     def note_answered(
         self,
         entry: OpenRequest,

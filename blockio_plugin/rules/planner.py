@@ -46,8 +46,14 @@ LEAST_YIELD = 0.25
 MIN_REQUEST_TIME = 0.05
 """Seconds of service that a request asks for at least, however near the end is."""
 
+DECLINED_UNANSWERED = 2
+"""Most unanswered requests of a peer that declined the last one."""
+
 SPARE = 1.5
 """Blocks allowed over blocks expected, where views are only likely to hold one."""
+
+GOLDEN_RATIO = 0.618033988749895
+"""Multiples of it, their whole parts dropped, spread evenly over what they are to cover."""
 
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
@@ -127,6 +133,7 @@ class _Round:
         self._tracker = tracker
         self._scores = scores
         self._now = now
+        self._clock_index = 0
         self._room = demand.room
         self._stretch = max(1.0, len(scores) * REQUEST_SPACING / REQUEST_TIME)
         self._owed: Dict[PeerID, float] = {}
@@ -142,6 +149,7 @@ class _Round:
 
     def proposals(self, clock_index: int) -> Iterator[Proposal]:
         """All proposals of this round."""
+        self._clock_index = clock_index
         line = self._line_up(clock_index)
         idle: List[PeerID] = []
         while line and self._room >= 1:
@@ -200,6 +208,8 @@ class _Round:
         if queue.late:
             # It let requests go by: a single small one at a time, until it answers again.
             return FIRST_REQUESTS[0] if unanswered == queue.late else 0
+        if score.declines:
+            return score.request_blocks if unanswered < DECLINED_UNANSWERED else 0
         if not score.known:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0
@@ -214,8 +224,12 @@ class _Round:
         return min(score.request_blocks * stretch, score.answer_limit)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
-        demand, barred = self._demand, self._barred(peer)
-        for number in demand.ranking.order.get(peer, ()):
+        demand, score = self._demand, self._scores[peer]
+        order = demand.ranking.order.get(peer, ())
+        if score.strays and order:
+            turn = self._clock_index % len(order)
+            order = order[turn:] + order[:turn]
+        for number in order:
             segment = demand.partition.segments[number]
             stop = min(segment.stop, demand.stop)
             cursor = self._cursors.get(number, segment.start)
@@ -226,7 +240,7 @@ class _Round:
             size = self._fit(peer, blocks, segment.holders, demand.ranking.standings[number])
             if not size:
                 continue
-            found = self._find_views(peer, start, stop, size, barred)
+            found = self._find_views(peer, self._begin_at(score, start, stop), stop, size)
             if found is None or self._is_left_to_others(peer, found.start):
                 continue
             if found.start == start:
@@ -241,6 +255,18 @@ class _Round:
             most = found.length if demand.density >= 1 else ceil(size * SPARE)
             return Proposal(peer, found, self._cap(peer, most), likely, None)
         return None
+
+    def _begin_at(self, score: Score, start: int, stop: int) -> int:
+        """From where on to look for wanted views: elsewhere, where the peer lacks the lowest ones."""
+        place = start
+        if score.anchor is not None:
+            place = score.anchor
+        elif score.strays:
+            place += int((stop - start) * (self._clock_index * GOLDEN_RATIO % 1.0))
+        if not start < place < stop:
+            return start
+        found = self._demand.wanted.next_at(place)
+        return start if found is None or found >= stop else found
 
     def _is_left_to_others(self, peer: PeerID, view: int) -> bool:
         """
@@ -302,19 +328,20 @@ class _Round:
         # No sooner than at their rates so far: overhead may be our own link, which all wait for.
         return max(together, standing.time_left + (self._tracker.blocks + owed) / standing.rate)
 
-    def _barred(self, peer: PeerID) -> List[ViewRange]:
-        """What is not to be asked of the peer in this round, the lowest first."""
-        now, barred = self._now, [*self._detached]
-        barred.extend([views for views, until in self._table.excluded(peer) if until > now])
-        barred.sort()
+    def _next_barred(self, peer: PeerID, view: int) -> Optional[ViewRange]:
+        """The lowest views not below ``view`` that are not to be asked of the peer in this round."""
+        barred = self._table.next_excluded(peer, view, self._now)
+        for views in self._detached:
+            if views.stop > view and (barred is None or views.start < barred.start):
+                barred = views
         return barred
 
     def _find_views(
-        self, peer: PeerID, start: int, stop: int, blocks: float, barred: List[ViewRange]
+        self, peer: PeerID, start: int, stop: int, blocks: float
     ) -> Optional[ViewRange]:
         """
         Wanted views from ``start`` on, in one run, that likely hold ``blocks`` blocks and of which
-        none is ``barred``.
+        none is barred.
         """
         wanted = self._demand.wanted
         length = max(1, int(blocks / self._demand.density))
@@ -324,15 +351,15 @@ class _Round:
             if covering is not None:
                 picked = (views.start for views in self._picked if views.start > start)
                 stop = min([covering.stop, self._demand.stop, *picked])
-        for views in barred:
-            if views.start > start:
-                stop = min(stop, views.start)
-                break
-            if start < views.stop:
-                following = wanted.next_at(views.stop)
-                if following is None or following >= stop:
-                    return None
-                start = following
+        barred = self._next_barred(peer, start)
+        while barred is not None and barred.start <= start:
+            following = wanted.next_at(barred.stop)
+            if following is None or following >= stop:
+                return None
+            start = following
+            barred = self._next_barred(peer, start)
+        if barred is not None:
+            stop = min(stop, barred.start)
         end = min(start + length, stop)
         if not wanted.covers(start, end):
             end = wanted.next_missing(start)

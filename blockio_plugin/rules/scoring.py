@@ -95,19 +95,31 @@ PAUSE = 0.25
 that could not be sent; doubled each time until it supplies a block."""
 
 DECLINE_PAUSE = 0.1
-"""Seconds without requests after a decline, times the declines in a row."""
+"""Seconds without requests for each decline in a row after the first."""
+
+DECLINE_WEIGHT = 0.1
+"""Weight of the last request in the share of requests that a peer declines."""
+
+MAX_DECLINE_SHARE = 0.9
+"""The share of declines is taken to be this at most: requests get at most ten times as large."""
+
+STRAY_DECLINES = 2
+"""Declines in a row from which on a peer is asked for views elsewhere in its advert."""
 
 MAX_DECLINES = 20
 """Declines in a row after which a pause gets no longer."""
 
-DISPROOF_PAUSE = 4.0
+DISPROOF_PAUSE = 0.5
 """Seconds without requests after a disproved claim of a peer that never gave a block; doubled."""
 
 LATE_PAUSE = 0.25
 """Seconds without requests after a time-out; doubled, until it answers."""
 
 MAX_PAUSE = 60.0
-"""Seconds that a pause lasts at most: everybody is tried again some time."""
+"""Most seconds that a pause after a time-out lasts: everybody is tried again some time."""
+
+MAX_EMPTY_PAUSE = 8.0
+"""Most seconds that any other pause lasts."""
 
 
 class Score:
@@ -130,6 +142,9 @@ class Score:
         "answer_limit",
         "empty_answers",
         "declines",
+        "decline_share",
+        "wrong",
+        "anchor",
         "paused_until",
         "faults",
         "_model",
@@ -168,7 +183,13 @@ class Score:
         self.empty_answers = 0
         """Answers without a block since the last with one."""
         self.declines = 0
-        """Requests declined since the last answer with a block."""
+        """Requests declined in a row."""
+        self.decline_share = 0.0
+        """Share of the last requests that it declined."""
+        self.wrong = 0
+        """Claims disproved since the last answer with a block."""
+        self.anchor: Optional[int] = None
+        """A peer that strayed and found views that it has is asked for what follows from here on."""
         self.paused_until = 0.0
         self.last_blocks = 0
         self.last_total: Optional[int] = None
@@ -181,6 +202,11 @@ class Score:
     def known(self) -> bool:
         """Whether the speed was measured at all."""
         return self.answers > 0
+
+    @property
+    def strays(self) -> bool:
+        """Whether it seems not to have what it was asked for last: then it is asked elsewhere."""
+        return self.wrong > 0 or self.declines >= STRAY_DECLINES
 
     @property
     def is_vague(self) -> bool:
@@ -197,10 +223,12 @@ class Score:
         cost = self.sure_overhead
         if OVERHEAD_FACTOR * cost > QUEUE_TIME:
             cost += self.round_trip
-        time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * cost)
+        # Who declines some of its requests is sent fewer, and larger ones.
+        accepted = 1.0 - min(self.decline_share, MAX_DECLINE_SHARE)
+        time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * cost) / accepted
         self.request_blocks = max(1.0, min(time / speed, self.answer_limit))
         penalty = 1.0 + FAULT_WEIGHT * self.faults / max(self.blocks, 1)
-        self.value = (speed + self.overhead / self.request_blocks) * penalty / self.trust
+        self.value = (speed + self.overhead / self.request_blocks) * penalty / self.trust / accepted
         self.octave = floor(log2(self.value))
         self.budget = min((self.round_trip + QUEUE_TIME * self.trust) / speed, self.cap)
         # A request is held back until it fits, so that there are few and each is worth its cost.
@@ -228,7 +256,7 @@ class Score:
         self.trust = min(1.0, self.trust + INCREASE)
         self._setbacks = 0
         self.empty_answers = 0
-        self.declines = 0
+        self.wrong = 0
         self.paused_until = now
         model = self._model
         if not queued or issued_at + model.round_trip >= self._last_arrival:
@@ -247,7 +275,7 @@ class Score:
         self._last_arrival = now
         self.empty_answers += 1
         if not self.blocks and not hinted:
-            self._pause(PAUSE, now)
+            self._pause(PAUSE, MAX_EMPTY_PAUSE, now)
 
     def cut_short(self, blocks: int) -> None:
         """It answered for less than it was asked for, with fewer blocks than were allowed."""
@@ -264,31 +292,41 @@ class Score:
         """It did not want to answer."""
         self._last_arrival = now
         self.declines += 1
-        self._fault()
-        self.paused_until = now + DECLINE_PAUSE * min(self.declines, MAX_DECLINES)
+        self.decline_share += DECLINE_WEIGHT * (1.0 - self.decline_share)
+        if self.declines >= STRAY_DECLINES:
+            self.anchor = None
+            self.paused_until = now + DECLINE_PAUSE * min(self.declines - 1, MAX_DECLINES)
+        self._derive()
+
+    def answered(self) -> None:
+        """It answered, be it without a block."""
+        self.declines = 0
+        self.decline_share -= DECLINE_WEIGHT * self.decline_share
 
     def undelivered(self, now: float) -> None:
         """A request could not be sent to it; it is likely about to go."""
-        self._pause(PAUSE, now)
+        self._pause(PAUSE, MAX_EMPTY_PAUSE, now)
 
     def timed_out(self, now: float) -> None:
         """An answer is late."""
         self.cap = max(float(sum(FIRST_REQUESTS)), self.cap * DECREASE)
         self._fault()
-        self._pause(LATE_PAUSE, now)
+        self._pause(LATE_PAUSE, MAX_PAUSE, now)
 
     def disproved(self, now: float) -> None:
         """A claim of it turned out false."""
         self.faults += 1
+        self.wrong += 1
+        self.anchor = None
         self._fault()
         if not self.blocks:
-            self._pause(DISPROOF_PAUSE, now)
+            self._pause(DISPROOF_PAUSE, MAX_EMPTY_PAUSE, now)
 
     def _fault(self) -> None:
         self.trust = max(MIN_TRUST, self.trust * DECREASE)
         self._derive()
 
-    def _pause(self, seconds: float, now: float) -> None:
-        pause = min(seconds * 2 ** min(self._setbacks, 16), MAX_PAUSE)
+    def _pause(self, seconds: float, most: float, now: float) -> None:
+        pause = min(seconds * 2 ** min(self._setbacks, 16), most)
         self._setbacks += 1
         self.paused_until = max(self.paused_until, now + pause)

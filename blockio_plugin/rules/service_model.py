@@ -13,6 +13,7 @@ How long a peer takes to answer: a round trip, a cost per request, and seconds p
 4. None of the three is below 0: where the fit comes out there, the unknown is set to its least value
    and the two others to what they are likely then.
 """
+from math import sqrt
 from typing import List
 
 FASTEST = 1e-5
@@ -102,7 +103,7 @@ class ServiceModel:
     @property
     def sure_overhead(self) -> float:
         """Seconds of overhead that are all but certain."""
-        return max(0.0, self.overhead - CAUTION * max(self._p[3], 0.0) ** 0.5)
+        return max(0.0, self.overhead - CAUTION * sqrt(max(self._p[3], 0.0)))
 
     def _begin(self, time: float, blocks: int) -> None:
         self.round_trip = PRIOR_ROUND_TRIP * time

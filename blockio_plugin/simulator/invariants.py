@@ -6,8 +6,7 @@ checked where runs are judged and compared.
 """
 from typing import List
 
-from blockio_plugin.rules.availability import MAX_EXCLUSIONS
-from blockio_plugin.rules.claims import MAX_CLAIMS
+from blockio_plugin.rules.exclusions import MAX_EXCLUSIONS
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest
 from blockio_plugin.rules.view_set import ViewSet
@@ -40,6 +39,7 @@ def check_empty_views(fetch: Fetch) -> None:
     ledger, cache = fetch.ledger, fetch.cache
     held = ViewSet(ledger.wanted.base)
     held.update(cache.held)
+    claimed = fetch.links.claims.all_denied()
     for empty in (ledger.answered - held).runs(ledger.front, ledger.horizon):
         below, above = cache.held.previous(empty.start), cache.held.next_at(empty.start)
         lower = None if below is None else cache.get(below)
@@ -47,9 +47,6 @@ def check_empty_views(fetch: Fetch) -> None:
         low_hash = fetch.front.hash if lower is None else lower.hash
         if upper is not None and upper.parent_hash == low_hash:
             continue
-        claimed = ViewSet(ledger.wanted.base)
-        for claim in fetch.links.claims.over(empty):
-            claimed.add(*claim.views)
         _require(claimed.covers(*empty), f"views {empty} count as empty, and nobody said so")
 
 
@@ -126,11 +123,10 @@ def _check_held(fetch: Fetch, window: int) -> None:
 
 
 def _check_bounds(fetch: Fetch) -> None:
-    _require(len(fetch.links.claims) <= MAX_CLAIMS, "too many claims are remembered")
     for peer in fetch.peers:
         unanswered = len(fetch.peers.tracker.queue(peer).unanswered)
         _require(unanswered <= MAX_UNANSWERED, f"{peer} has too many requests")
-        exclusions = len(fetch.peers.availability.excluded(peer))
+        exclusions = fetch.peers.availability.exclusions(peer)
         _require(exclusions <= MAX_EXCLUSIONS, f"{peer} is excluded from too many ranges")
     _require(
         fetch.cache.bytes <= fetch.limits.cache_bytes or len(fetch.cache) == 1,
