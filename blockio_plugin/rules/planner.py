@@ -46,7 +46,7 @@ LEAST_YIELD = 0.25
 MIN_REQUEST_TIME = 0.05
 """Seconds of service that a request asks for at least, however near the end is."""
 
-DECLINED_UNANSWERED = 2
+DECLINED_UNANSWERED = 3
 """Most unanswered requests of a peer that declined the last one."""
 
 SPARE = 1.5
