@@ -7,23 +7,18 @@ stretch that planning looks at is cut up, and only when an advert changed.
 """
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
+from blockio_plugin.rules.exclusions import Exclusions
 from blockio_plugin.rules.requests import PeerID
 from blockio_plugin.rules.views import ViewRange, ViewRanges, clip, range_at
 
 MAX_SEGMENTS = 256
-"""Segments cut, most; views past the last one wait until the front has moved on."""
+"""Most segments cut. Views past the last one wait until nothing below them is wanted any more."""
 
-DECLINED_TIME = 10.0
-"""Seconds for which a peer is not asked again for views that it declined."""
+EXCLUDED_TIME = 15.0
+"""Seconds for which a peer is not asked for views about which it was found wrong, the first time."""
 
-DECLINED_GROWTH = 4
-"""A decline right after another is taken to be about this many times as many views."""
-
-DECLINED_VIEWS = 64
-"""Views that a first decline is taken to be about, at least."""
-
-MAX_EXCLUSIONS = 256
-"""Ranges that one peer is not asked for in spite of its advert, most; the oldest give way."""
+MAX_DOUBLINGS = 6
+"""How often that time doubles at most, once for each time that the peer was found wrong: 16 min."""
 
 
 class Segment(NamedTuple):
@@ -35,29 +30,24 @@ class Segment(NamedTuple):
 
 
 class Partition(NamedTuple):
-    """A stretch of the view line, cut into segments, and which of them each peer advertises."""
+    """A stretch of the view line, cut into segments."""
 
     views: ViewRange
     segments: Tuple[Segment, ...]
-    of_peer: Dict[PeerID, Tuple[int, ...]]
-
-
-class Exclusion(NamedTuple):
-    """A peer is not asked for ``views`` before ``until`` (s), or before it advertises anew."""
-
-    views: ViewRange
-    until: float
 
 
 class PeerAvailability:
-    """What one peer advertises, and what of it is not believed."""
+    """What one peer advertises, and what of it is not asked for."""
 
-    __slots__ = ("head_view", "ranges", "exclusions")
+    __slots__ = ("head_view", "ranges", "disproved", "resting")
 
     def __init__(self) -> None:
         self.head_view = 0
         self.ranges: ViewRanges = ()
-        self.exclusions: List[Exclusion] = []
+        self.disproved = Exclusions()
+        """Views about which it was found wrong."""
+        self.resting = Exclusions()
+        """Views that others are asked for first, though it was not found wrong about them."""
 
 
 class AvailabilityTable:
@@ -78,36 +68,48 @@ class AvailabilityTable:
             self.version += 1
 
     def advertise(self, peer: PeerID, head_view: int, ranges: ViewRanges) -> None:
-        """Take a newer advert in the place of the older one; what was disproved may be true now."""
+        """Take a newer advert in the place of the older one."""
         entry = self._peers[peer]
         entry.head_view = head_view
-        entry.exclusions = []
         if ranges != entry.ranges:
             entry.ranges = ranges
             self.version += 1
 
-    def exclude(self, peer: PeerID, views: ViewRange, until: float) -> None:
-        """Do not ask ``peer`` for ``views`` before ``until``; unknown peers are ignored."""
+    def disprove(self, peer: PeerID, views: ViewRange, faults: int, now: float) -> None:
+        """
+        ``peer`` was found wrong about ``views``, and ``faults`` times in all: it is not asked for
+        them for a while, longer each time. Peers that are gone are ignored.
+        """
         entry = self._peers.get(peer)
         if entry is not None:
-            entry.exclusions.append(Exclusion(views, until))
-            del entry.exclusions[:-MAX_EXCLUSIONS]
+            seconds = EXCLUDED_TIME * 2 ** min(faults, MAX_DOUBLINGS)
+            entry.disproved.add(views, now + seconds, now)
 
-    def declined(self, peer: PeerID, views: ViewRange, declines: int, now: float) -> None:
-        """
-        ``peer`` declined ``views``, its ``declines``-th in a row. It may hold far less than it
-        advertises: each decline in a row shrinks its advert by more, so that few are needed to come
-        to views that it holds.
-        """
-        length = max(views.length, DECLINED_VIEWS) * DECLINED_GROWTH ** min(declines - 1, 20)
-        covering = self.covering(peer, views.start)
-        if covering is not None:
-            stop = max(views.stop, min(views.start + length, covering.stop))
-            self.exclude(peer, ViewRange(views.start, stop), now + DECLINED_TIME)
+    def rest(self, peer: PeerID, views: ViewRange, until: float, now: float) -> None:
+        """Ask others than ``peer`` for ``views`` until then; peers that are gone are ignored."""
+        entry = self._peers.get(peer)
+        if entry is not None:
+            entry.resting.add(views, until, now)
 
-    def excluded(self, peer: PeerID) -> List[Exclusion]:
-        """What ``peer`` is not asked for in spite of its advert."""
-        return self._peers[peer].exclusions
+    def forgive(self, peer: PeerID) -> None:
+        """Ask ``peer`` again for all that it advertises."""
+        entry = self._peers[peer]
+        entry.disproved = Exclusions()
+        entry.resting = Exclusions()
+
+    def next_excluded(self, peer: PeerID, view: int, now: float) -> Optional[ViewRange]:
+        """The lowest range that ``peer`` is not asked for and that does not lie below ``view``."""
+        entry = self._peers[peer]
+        disproved = entry.disproved.find(view, now) if len(entry.disproved) else None
+        resting = entry.resting.find(view, now) if len(entry.resting) else None
+        if disproved is None or resting is None:
+            return resting if disproved is None else disproved
+        return min(disproved, resting)
+
+    def exclusions(self, peer: PeerID) -> int:
+        """How many ranges ``peer`` is not asked for in spite of its advert."""
+        entry = self._peers[peer]
+        return max(len(entry.disproved), len(entry.resting))
 
     def covering(self, peer: PeerID, view: int) -> Optional[ViewRange]:
         """The advertised range of ``peer`` that holds ``view``, whatever is excluded."""
@@ -117,12 +119,19 @@ class AvailabilityTable:
         """The view of the highest block that ``peer`` says it holds."""
         return self._peers[peer].head_view
 
+    def is_excluded(self, peer: PeerID, view: int, now: float) -> bool:
+        """Whether ``peer`` is not asked for ``view`` in spite of its advert."""
+        entry = self._peers[peer]
+        return entry.disproved.holds(view, now) or entry.resting.holds(view, now)
+
+    def is_disproved(self, peer: PeerID, view: int, now: float) -> bool:
+        """Whether ``peer`` was found wrong about ``view``."""
+        return self._peers[peer].disproved.holds(view, now)
+
     def may_ask(self, peer: PeerID, view: int, now: float) -> bool:
         """Whether ``peer`` advertises ``view`` and is not excluded from it."""
         entry = self._peers[peer]
-        return range_at(entry.ranges, view) is not None and not any(
-            view in exclusion.views and now < exclusion.until for exclusion in entry.exclusions
-        )
+        return range_at(entry.ranges, view) is not None and not self.is_excluded(peer, view, now)
 
     def __iter__(self) -> Iterator[PeerID]:
         return iter(self._peers)
@@ -132,7 +141,7 @@ class AvailabilityTable:
         clipped: Dict[PeerID, ViewRanges] = {}
         cuts: Set[int] = {views.start, views.stop}
         for peer, entry in self._peers.items():
-            ranges = clip(entry.ranges, views)[:MAX_SEGMENTS]
+            ranges = clip(entry.ranges, views, MAX_SEGMENTS)
             if ranges:
                 clipped[peer] = ranges
                 for view_range in ranges:
@@ -140,14 +149,12 @@ class AvailabilityTable:
         bounds = sorted(cuts)[: MAX_SEGMENTS + 1]
         index = {bound: number for number, bound in enumerate(bounds)}
         holders: List[List[PeerID]] = [[] for _ in bounds[1:]]
-        of_peer: Dict[PeerID, Tuple[int, ...]] = {}
         for peer, ranges in clipped.items():
             mine: List[int] = []
             for start, stop in ranges:
                 if start >= bounds[-1]:
                     break
                 mine.extend(range(index[start], index.get(stop, len(bounds) - 1)))
-            of_peer[peer] = tuple(mine)
             for number in mine:
                 holders[number].append(peer)
         # Equal tuples are made one, so that a class is found by identity and stored once.
@@ -156,4 +163,4 @@ class AvailabilityTable:
             Segment(start, stop, unique.setdefault(tuple(who), tuple(who)))
             for start, stop, who in zip(bounds, bounds[1:], holders)
         )
-        return Partition(ViewRange(bounds[0], bounds[-1]), segments, of_peer)
+        return Partition(ViewRange(bounds[0], bounds[-1]), segments)

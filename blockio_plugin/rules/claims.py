@@ -1,48 +1,81 @@
-"""Claims: who said, of which views, that there are no blocks besides those it gave."""
-from typing import List, NamedTuple, Tuple
+"""Claims: which views each peer has answered for without giving a block."""
+from typing import Dict, Iterable, Tuple
 
 from blockio_plugin.rules.requests import PeerID
+from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import ViewRange
-
-MAX_CLAIMS = 4096
-"""Claims remembered, most. Without one a lie is still found out; only its teller goes free."""
-
-
-class Claim(NamedTuple):
-    """``peer`` answered for ``views``, some of which it gave no block for."""
-
-    views: ViewRange
-    peer: PeerID
 
 
 class ClaimBook:
-    """The claims that no link has settled yet."""
+    """
+    The claims about views from the front on, as one set of views per peer.
 
-    def __init__(self) -> None:
-        self._claims: List[Claim] = []
+    :param base: the base of these sets, which is the ledger's
+    """
 
-    def add(self, views: ViewRange, peer: PeerID) -> None:
-        """Remember a claim. The oldest ones give way when there are too many."""
-        self._claims.append(Claim(views, peer))
-        if len(self._claims) > MAX_CLAIMS:
-            del self._claims[: MAX_CLAIMS // 4]
+    def __init__(self, base: int) -> None:
+        self._base = base
+        self._denied: Dict[PeerID, ViewSet] = {}
+        self._of_the_gone = ViewSet(base)
 
-    def over(self, views: ViewRange) -> Tuple[Claim, ...]:
-        """The claims that share a view with ``views``, oldest first."""
-        start, stop = views
-        return tuple(
-            claim
-            for claim in self._claims
-            if claim.views.start < stop and start < claim.views.stop
-        )
+    def add(self, views: ViewRange, given: Iterable[int], peer: PeerID) -> None:
+        """``peer`` answered for ``views``, and gave blocks at the views ``given`` only."""
+        denied = self._denied.get(peer)
+        if denied is None:
+            denied = self._denied[peer] = ViewSet(self._base)
+        denied.add(*views)
+        denied.remove_views(given)
 
     def deniers(self, view: int) -> Tuple[PeerID, ...]:
-        """Those who claimed that ``view`` holds no block."""
-        return tuple(dict.fromkeys(claim.peer for claim in self.over(ViewRange(view, view + 1))))
+        """The peers that claimed that ``view`` holds no block."""
+        return tuple(peer for peer, denied in self._denied.items() if view in denied)
+
+    def claimants(self, views: ViewRange) -> Tuple[PeerID, ...]:
+        """The peers that claimed so of any of ``views``."""
+        return tuple(peer for peer, denied in self._denied.items() if denied.count(*views))
+
+    def denied_by(self, peer: PeerID, views: ViewRange) -> Tuple[ViewRange, ...]:
+        """Those of ``views`` that ``peer`` claimed to be empty."""
+        denied = self._denied.get(peer)
+        return () if denied is None else tuple(denied.runs(*views))
+
+    def denies_all(self, peer: PeerID, views: ViewRange) -> bool:
+        """Whether ``peer`` claimed all of ``views`` to be empty."""
+        denied = self._denied.get(peer)
+        return denied is not None and denied.covers(*views)
+
+    def all_denied(self) -> ViewSet:
+        """The views that anybody claimed to be empty, those who left included."""
+        every = self._of_the_gone | ViewSet(self._base)
+        for denied in self._denied.values():
+            every.update(denied)
+        return every
 
     def drop(self, peer: PeerID) -> None:
         """Forget what ``peer`` claimed."""
-        self._claims = [claim for claim in self._claims if claim.peer != peer]
+        self._denied.pop(peer, None)
+
+    def leave(self, peer: PeerID) -> None:
+        """The peer is gone: what it claimed stands, but nobody is to blame for it any more."""
+        denied = self._denied.pop(peer, None)
+        if denied is not None:
+            self._of_the_gone.update(denied)
+
+    def clear(self) -> None:
+        """Forget all claims."""
+        self._denied.clear()
+        self._of_the_gone = ViewSet(self._base)
+
+    def advance(self, front: int) -> None:
+        """Forget what lies below ``front``."""
+        for denied in (*self._denied.values(), self._of_the_gone):
+            denied.remove(self._base, front)
+
+    def rebase(self, base: int) -> None:
+        """Move the base of all sets."""
+        for denied in (*self._denied.values(), self._of_the_gone):
+            denied.rebase(base)
+        self._base = base
 
     def __len__(self) -> int:
-        return len(self._claims)
+        return len(self._denied)

@@ -66,6 +66,8 @@ class Fetch(Intake):
         lost = self.peers.leave(peer)
         for entry in lost:
             self._return_views(entry)
+        for fetch in self.peers.fetches:
+            fetch.note_left(peer)
         return tuple(entry.request for entry in lost)
 
     def advertise(self, peer: PeerID, head_view: int, ranges: ViewRanges, now: float) -> None:
@@ -155,7 +157,8 @@ class Fetch(Intake):
             compute_deadline(self.peers, peer, proposal.blocks, now),
         )
         entry.owner = self
-        if proposal.copy_of is not None:
+        entry.arrived_before = self.peers.arrivals.total
+        if proposal.copy_of is not None and not proposal.is_probe:
             proposal.copy_of.copied_to = views.stop
         for fetch in self.peers.fetches:
             fetch.note_issued(views)
@@ -191,11 +194,17 @@ class Fetch(Intake):
 
         :raise Offence: where this peer was not asked, or answered already
         """
-        entry = self.peers.tracker.get(peer, request_id)
-        self.peers.tracker.close(entry)
+        tracker = self.peers.tracker
+        entry = tracker.get(peer, request_id)
+        if entry is None:
+            return Receipt((), 0, True)
+        lost = tracker.note_order(entry) if covered.length > 0 else ()
+        tracker.close(entry)
         judge(self.peers, entry, covered, covered.stop < next_view, len(blocks), now)
         if blocks and self.peers.scores[peer].answers <= len(FIRST_REQUESTS):
             self._survey.forget_ranking()
+        for passed in lost:
+            self._return_views(passed)
         for fetch in self.peers.fetches:
             if fetch is not self:
                 fetch.note_answered(entry, covered, next_view, blocks, now)

@@ -69,6 +69,10 @@ class Intake:
         self._land(entry)
         self.ledger.want_again(entry.request.views)
 
+    def note_left(self, peer: PeerID) -> None:
+        """A peer is gone."""
+        self.links.claims.leave(peer)
+
     def _land(self, entry: OpenRequest) -> None:
         tracker = self.peers.tracker
         views = entry.request.views
@@ -104,7 +108,7 @@ class Intake:
                 # It covers what lies before its next block, so it calls that empty too.
                 stop = min(next_view, ledger.target)
                 ledger.skip_to(covered.stop, stop)
-        fresh = self._keep(peer, blocks)
+        fresh = self._keep(peer, blocks, now)
         self.links.answered(peer, covered, stop, blocks, now)
         return Receipt(tuple(fresh), len(blocks) - len(fresh), entry.is_late)
 
@@ -115,7 +119,7 @@ class Intake:
         is_near = self.front.view < covered.stop and covered.stop <= self._reach
         return is_near and self.cache.bytes < self.limits.cache_bytes / 2
 
-    def _keep(self, peer: PeerID, blocks: Sequence[Block]) -> List[Block]:
+    def _keep(self, peer: PeerID, blocks: Sequence[Block], now: float) -> List[Block]:
         if not blocks:
             return []
         cache, ledger = self.cache, self.ledger
@@ -133,7 +137,8 @@ class Intake:
             for block in blocks:
                 if cache.is_rejected(block.hash) and block.view not in cache:
                     view = ViewRange(block.view, block.view + 1)
-                    self.peers.availability.exclude(peer, view, float("inf"))
+                    faults = self.peers.scores[peer].faults
+                    self.peers.availability.disprove(peer, view, faults, now)
                     ledger.reopen(view)
         while cache.bytes > self.limits.cache_bytes and len(cache) > 1:
             highest = cache.highest()
@@ -160,9 +165,9 @@ class Intake:
         self.ledger.advance(front.view)
         self.links.advance(front.view, front.hash)
         base = self.ledger.wanted.base
-        for views in (self.cache.held, self.links.disputed):
-            if views.base < base:
-                views.rebase(base)
+        if self.cache.held.base < base:
+            self.cache.held.rebase(base)
+            self.links.rebase(base)
 
     def reject(self, block_hash: bytes, now: float) -> Tuple[PeerID, ...]:
         """

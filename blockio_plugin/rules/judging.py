@@ -22,12 +22,17 @@ def judge(
     score = peers.scores[peer]
     if covered.length <= 0:
         score.declined(now)
-        peers.availability.declined(peer, asked, score.declines, now)
         return
+    score.answered()
     if blocks:
-        peers.goodput.note(blocks, now)
-        pace = peers.goodput.block_time
-        score.supplied(entry.request.issued_at, entry.queued, blocks, pace, now)
+        arrivals = peers.arrivals
+        arrivals.note(blocks, entry.request.issued_at, now)
+        since = entry.arrived_before if score.last_total is None or not entry.queued else score.last_total
+        others = (arrivals.total - blocks - since) * arrivals.link_block_time
+        score.last_total = arrivals.total
+        if score.strays or score.anchor is not None:
+            score.anchor = covered.stop
+        score.supplied(entry.request.issued_at, entry.queued, blocks, others, now)
     else:
         score.answered_empty(hinted or not _is_another_better(peers, peer, asked.start), now)
     if covered.stop >= asked.stop:

@@ -10,7 +10,7 @@ from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.requests import OpenRequest, PeerID
 
 LATE_TIME = 1.0
-"""Seconds by which an answer is late at least, past the peer's own estimate."""
+"""Least seconds by which an answer is late, past the peer's own estimate."""
 
 UNKNOWN_LATE_TIME = 8.0
 """Seconds after which the answer of a peer that was never measured is late."""
@@ -20,7 +20,11 @@ LATE_FACTOR = 2.5
 or that a typical peer takes for what this one owes."""
 
 MAX_LATE_TIME = 30.0
-"""Seconds after which an answer is late, however late the others are too."""
+"""Most seconds that an answer is waited for because the other peers are slow as well."""
+
+SILENT_LINK_TIME = 60.0
+"""Most seconds that an answer is waited for while nobody has answered anything yet: then it may be
+our own link, and to ask again would only fill it more."""
 
 
 def compute_deadline(peers: PeerBook, peer: PeerID, blocks: float, now: float) -> float:
@@ -40,20 +44,24 @@ def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
     for entry in peers.tracker.overdue(now):
         if entry.is_late:
             continue
-        if _are_all_late(peers, entry, now):
+        if _is_excused(peers, entry, now):
             peers.tracker.extend(entry, now + LATE_TIME)
             continue
         peer = entry.request.peer
         peers.scores[peer].timed_out(now)
-        for behind in peers.tracker.queue(peer).unanswered.values():
+        for behind in tuple(peers.tracker.queue(peer).unanswered.values()):
             if not behind.is_late:
                 peers.tracker.mark_late(behind)
                 late.append(behind)
     return late
 
 
-def _are_all_late(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
+def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     waited = now - entry.request.issued_at
+    if not peers.arrivals.total:
+        return waited < SILENT_LINK_TIME
+    if waited < LATE_FACTOR * peers.link_time:
+        return True
     if waited > MAX_LATE_TIME:
         return False
     others = sorted(
@@ -63,5 +71,4 @@ def _are_all_late(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     )
     # Of two the faster one: a slow one beside it is no excuse for silence.
     typical = others[(len(others) - 1) // 2] if others else 0.0
-    owed = peers.tracker.queue(entry.request.peer).blocks
-    return waited < LATE_FACTOR * max(peers.link_time, typical * owed)
+    return waited < LATE_FACTOR * typical * peers.tracker.queue(entry.request.peer).blocks

@@ -11,7 +11,6 @@ something is hidden in it, or one of the two is of another branch:
 - when nobody is left to ask, and the gap starts at the front, the block above the gap is doubted:
   it is asked of others than its sender. If all who cover it agree on it, the chain was reorganised.
 """
-from math import inf
 from typing import List, Optional, Sequence, Set, Tuple
 
 from blockio_plugin.rules.block_cache import BlockCache
@@ -38,8 +37,8 @@ class Links:
         self._ledger = ledger
         self._cache = cache
         self._peers = peers
-        self.claims = ClaimBook()
-        self.disputed = ViewSet(ledger.front)
+        self.claims = ClaimBook(ledger.wanted.base)
+        self.disputed = ViewSet(ledger.wanted.base)
         """Views claimed empty between two blocks that do not link."""
         self.front_hash = b""
         """The hash of the block below the front."""
@@ -57,27 +56,33 @@ class Links:
         if self.disputed:
             self._blame(peer, blocks, now)
         if blocks:
-            self.settle_below(blocks[0].view)
-            self.settle_above(blocks[-1].view)
+            self.settle_below(blocks[0].view, now)
+            self.settle_above(blocks[-1].view, now)
         else:
-            self.settle_above(covered.start - 1)
+            self.settle_above(covered.start - 1, now)
 
     def _note_claims(
         self, peer: PeerID, claimed: ViewRange, blocks: Sequence[Block], now: float
     ) -> None:
-        start = claimed.start
-        for lower, upper in zip(blocks, blocks[1:]):
-            if upper.parent_hash != lower.hash and upper.view - lower.view > 1:
-                # Its own blocks disprove it, at once.
-                hidden = ViewRange(lower.view + 1, upper.view)
-                self._peers.availability.exclude(peer, hidden, inf)
-                self._reopen(hidden)
-                self.claims.add(ViewRange(start, hidden.start), peer)
-                self.disputed.add(*hidden)
-                start = hidden.stop
-        if start > claimed.start:
-            self._peers.scores[peer].disproved(now)
-        self.claims.add(ViewRange(start, claimed.stop), peer)
+        self.claims.add(claimed, [block.view for block in blocks], peer)
+        hidden = [
+            ViewRange(lower.view + 1, upper.view)
+            for lower, upper in zip(blocks, blocks[1:])
+            if upper.parent_hash != lower.hash and upper.view - lower.view > 1
+        ]
+        if not hidden:
+            return
+        # Its own blocks disprove it, at once.
+        self._peers.scores[peer].disproved(now)
+        for views in hidden:
+            self._disprove(peer, views, now)
+            self._reopen(views)
+            self.disputed.add(*views)
+
+    def _disprove(self, peer: PeerID, views: ViewRange, now: float) -> None:
+        if peer in self._peers:
+            faults = self._peers.scores[peer].faults
+            self._peers.availability.disprove(peer, views, faults, now)
 
     def _reopen(self, views: ViewRange) -> None:
         self._ledger.reopen(views)
@@ -114,29 +119,29 @@ class Links:
             return self._ledger.front - 1, self.front_hash
         return block.view, block.hash
 
-    def settle_below(self, view: int) -> None:
+    def settle_below(self, view: int, now: float) -> None:
         """Settle the gap below the block at ``view``."""
         block = self._cache.get(view)
         if block is not None:
-            self._settle(*self._below(view), block)
+            self._settle(*self._below(view), block, now)
 
-    def settle_above(self, view: int) -> None:
+    def settle_above(self, view: int, now: float) -> None:
         """Settle the gap above the block at or below ``view``."""
         above = self._cache.held.next_at(view + 1)
         block = None if above is None else self._cache.get(above)
         if block is not None:
-            self._settle(*self._below(block.view), block)
+            self._settle(*self._below(block.view), block, now)
 
-    def _settle(self, low: int, low_hash: bytes, upper: Block) -> None:
+    def _settle(self, low: int, low_hash: bytes, upper: Block, now: float) -> None:
         if upper.parent_hash == low_hash:
             if not self._ledger.is_answered(low + 1, upper.view):
                 self._ledger.skip_to(low + 1, upper.view)
         elif self._ledger.is_answered(low + 1, upper.view):
             if self._drop_foreign(low, low_hash, upper):
-                self.settle_below(upper.view)
-                self.settle_above(upper.view)
+                self.settle_below(upper.view, now)
+                self.settle_above(upper.view, now)
             else:
-                self._dispute(ViewRange(low + 1, upper.view))
+                self._dispute(ViewRange(low + 1, upper.view), now)
 
     def _drop_foreign(self, low: int, low_hash: bytes, upper: Block) -> bool:
         """Drop blocks between ``upper`` and its parent, or ``upper`` if the next one skips it."""
@@ -157,12 +162,12 @@ class Links:
             view = held.previous(view)
         return False
 
-    def _dispute(self, gap: ViewRange) -> None:
+    def _dispute(self, gap: ViewRange, now: float) -> None:
         if gap.length <= 0:
             return
-        for claim in self.claims.over(gap):
-            views = ViewRange(max(claim.views.start, gap.start), min(claim.views.stop, gap.stop))
-            self._peers.availability.exclude(claim.peer, views, inf)
+        for peer in self.claims.claimants(gap):
+            for views in self.claims.denied_by(peer, gap):
+                self._disprove(peer, views, now)
         self.disputed.add(*gap)
         self._ledger.reopen(gap)
 
@@ -177,7 +182,7 @@ class Links:
         if block is None or block.parent_hash == self.front_hash or self._cache.handed_out:
             return None
         if self._ledger.is_answered(front, block.view):
-            self._dispute(ViewRange(front, block.view))
+            self._dispute(ViewRange(front, block.view), now)
         flying = self._ledger.in_flight.next_at(front)
         if flying is not None and flying < block.view:
             return None
@@ -195,7 +200,8 @@ class Links:
         ):
             return block.view
         doubted = ViewRange(block.view, block.view + 1)
-        table.exclude(sender, doubted, inf)
+        if sender is not None:
+            self._disprove(sender, doubted, now)
         self._cache.remove(block.view)
         self._ledger.reopen(doubted)
         return None
@@ -221,9 +227,8 @@ class Links:
             if foreign > above:
                 self._cache.remove(foreign)
                 self._ledger.reopen(ViewRange(foreign, foreign + 1))
-        for claim in self.claims.over(ViewRange(above + 1, self._ledger.horizon)):
-            if claim.peer == peer:
-                self._reopen(claim.views)
+        for views in self.claims.denied_by(peer, ViewRange(above + 1, self._ledger.horizon)):
+            self._reopen(views)
         self.claims.drop(peer)
 
     def recheck_tail(self, now: float) -> bool:
@@ -236,22 +241,21 @@ class Links:
         tail = ViewRange(start, self._ledger.target)
         if tail.length <= 0 or not self._ledger.is_answered(*tail):
             return False
-        claimants = {claim.peer for claim in self.claims.over(tail)}
-        if not claimants:
-            return False
         table = self._peers.availability
-        reach = [
-            covering.stop
-            for peer, covering in ((peer, table.covering(peer, start)) for peer in self._peers)
-            if covering and peer not in claimants and table.may_ask(peer, start, now)
-        ]
-        if not reach:
+        reach = start
+        for peer in self._peers:
+            covering = table.covering(peer, start)
+            if covering is not None and table.may_ask(peer, start, now):
+                covered = ViewRange(start, min(covering.stop, tail.stop))
+                if not self.claims.denies_all(peer, covered):
+                    reach = max(reach, covered.stop)
+        if reach == start:
             return False
         # Those who called it empty are not asked now, so nobody would be left further up.
-        tail = ViewRange(start, min(tail.stop, max(reach)))
-        for peer in claimants:
-            if peer in self._peers and table.may_ask(peer, start, now):
-                table.exclude(peer, tail, now + TAIL_TIME)
+        tail = ViewRange(start, reach)
+        for peer in self._peers:
+            if self.claims.denies_all(peer, ViewRange(start, start + 1)):
+                table.rest(peer, tail, now + TAIL_TIME, now)
         self._ledger.reopen(tail)
         return True
 
@@ -263,13 +267,18 @@ class Links:
         claimed = ViewRange(view, view + 1)
         if view in self._cache or not self._ledger.answered.covers(*claimed):
             return
-        for claim in self.claims.over(claimed):
-            if claim.peer in self._peers:
-                self._peers.availability.exclude(claim.peer, claimed, now + TAIL_TIME)
+        for peer in self.claims.deniers(view):
+            self._peers.availability.rest(peer, claimed, now + TAIL_TIME, now)
         self._ledger.reopen(claimed)
 
     def advance(self, front: int, front_hash: bytes) -> None:
         """Everything below ``front`` is imported."""
         self.front_hash = front_hash
+        self.claims.advance(front)
         if self.disputed:
             self.disputed.remove(self.disputed.base, front)
+
+    def rebase(self, base: int) -> None:
+        """Move the base of all sets of views."""
+        self.claims.rebase(base)
+        self.disputed.rebase(base)

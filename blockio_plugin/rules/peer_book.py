@@ -5,7 +5,7 @@ from typing_extensions import Protocol
 
 from blockio_plugin.rules.availability import AvailabilityTable
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.goodput import Goodput
+from blockio_plugin.rules.arrival_rate import ArrivalRate
 from blockio_plugin.rules.requests import OpenRequest, PeerID, RequestTracker
 from blockio_plugin.rules.scoring import Score
 from blockio_plugin.rules.views import ViewRange
@@ -19,6 +19,9 @@ class SharingFetch(Protocol):
 
     def note_returned(self, entry: OpenRequest) -> None:
         """A request will bring nothing."""
+
+    def note_left(self, peer: PeerID) -> None:
+        """A peer is gone."""
 
     def note_answered(
         self,
@@ -37,7 +40,7 @@ class PeerBook:
     def __init__(self) -> None:
         self.availability = AvailabilityTable()
         self.tracker = RequestTracker()
-        self.goodput = Goodput()
+        self.arrivals = ArrivalRate()
         self.scores: Dict[PeerID, Score] = {}
         self.fetches: List[SharingFetch] = []
         """All fetches that ask these peers."""
@@ -57,7 +60,7 @@ class PeerBook:
     @property
     def link_time(self) -> float:
         """Seconds that all blocks in flight take at the pace at which blocks arrive."""
-        return self.tracker.blocks * self.goodput.block_time
+        return self.tracker.blocks * self.arrivals.block_time
 
     def __contains__(self, peer: object) -> bool:
         return peer in self.scores

@@ -25,7 +25,7 @@ from blockio_plugin.rules.ending import Supply, finish_times, time_to_supply
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.ranking import Ranking, Standing
 from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest, PeerID, RequestTracker
-from blockio_plugin.rules.scoring import FIRST_REQUESTS, REQUEST_TIME, Score
+from blockio_plugin.rules.scoring import FIRST_REQUESTS, PROBE_EVERY, PROBE_FACTOR, REQUEST_TIME, Score
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
 
@@ -46,8 +46,14 @@ LEAST_YIELD = 0.25
 MIN_REQUEST_TIME = 0.05
 """Seconds of service that a request asks for at least, however near the end is."""
 
+DECLINED_UNANSWERED = 3
+"""Most unanswered requests of a peer that declined the last one."""
+
 SPARE = 1.5
 """Blocks allowed over blocks expected, where views are only likely to hold one."""
+
+GOLDEN_RATIO = 0.618033988749895
+"""Multiples of it, their whole parts dropped, spread evenly over what they are to cover."""
 
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
@@ -68,6 +74,7 @@ class Proposal(NamedTuple):
     max_blocks: int
     blocks: float
     copy_of: Optional[OpenRequest]
+    is_probe: bool = False
 
 
 class Plan(NamedTuple):
@@ -126,6 +133,7 @@ class _Round:
         self._tracker = tracker
         self._scores = scores
         self._now = now
+        self._clock_index = 0
         self._room = demand.room
         self._stretch = max(1.0, len(scores) * REQUEST_SPACING / REQUEST_TIME)
         self._owed: Dict[PeerID, float] = {}
@@ -136,10 +144,12 @@ class _Round:
         self._picked: List[ViewRange] = []
         self._copied_to: Dict[int, int] = {}
         self.is_idle = False
+        self._trusted: Optional[List[PeerID]] = None
         self._finishes: Optional[List[Tuple[float, OpenRequest]]] = None
 
     def proposals(self, clock_index: int) -> Iterator[Proposal]:
         """All proposals of this round."""
+        self._clock_index = clock_index
         line = self._line_up(clock_index)
         idle: List[PeerID] = []
         while line and self._room >= 1:
@@ -185,7 +195,7 @@ class _Round:
         self._asked[peer] = self._asked.get(peer, 0) + 1
         if proposal.copy_of is None:
             self._room -= proposal.blocks
-        else:
+        elif not proposal.is_probe:
             self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
         return proposal
 
@@ -198,18 +208,28 @@ class _Round:
         if queue.late:
             # It let requests go by: a single small one at a time, until it answers again.
             return FIRST_REQUESTS[0] if unanswered == queue.late else 0
+        if score.declines:
+            return score.request_blocks if unanswered < DECLINED_UNANSWERED else 0
         if not score.known:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0
-        if unanswered and score.overhead > REQUEST_TIME:
+        if unanswered and score.sure_overhead > REQUEST_TIME:
             return 0
         if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
             return 0
-        return min(score.request_blocks * self._stretch, score.answer_limit)
+        stretch = self._stretch
+        issued = queue.issued + self._asked.get(peer, 0)
+        if score.is_vague and issued % PROBE_EVERY == 2:
+            return min(max(score.request_blocks * stretch, score.last_blocks) * PROBE_FACTOR, score.answer_limit)
+        return min(score.request_blocks * stretch, score.answer_limit)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
-        demand, barred = self._demand, self._barred(peer)
-        for number in demand.ranking.order.get(peer, ()):
+        demand, score = self._demand, self._scores[peer]
+        order = demand.ranking.order.get(peer, ())
+        if score.strays and order:
+            turn = self._clock_index % len(order)
+            order = order[turn:] + order[:turn]
+        for number in order:
             segment = demand.partition.segments[number]
             stop = min(segment.stop, demand.stop)
             cursor = self._cursors.get(number, segment.start)
@@ -220,8 +240,8 @@ class _Round:
             size = self._fit(peer, blocks, segment.holders, demand.ranking.standings[number])
             if not size:
                 continue
-            found = self._find_views(peer, start, stop, size, barred)
-            if found is None:
+            found = self._find_views(peer, self._begin_at(score, start, stop), stop, size)
+            if found is None or self._is_left_to_others(peer, found.start):
                 continue
             if found.start == start:
                 for passed in range(number, len(demand.partition.segments)):
@@ -236,6 +256,33 @@ class _Round:
             return Proposal(peer, found, self._cap(peer, most), likely, None)
         return None
 
+    def _begin_at(self, score: Score, start: int, stop: int) -> int:
+        """From where on to look for wanted views: elsewhere, where the peer lacks the lowest ones."""
+        place = start
+        if score.anchor is not None:
+            place = score.anchor
+        elif score.strays:
+            place += int((stop - start) * (self._clock_index * GOLDEN_RATIO % 1.0))
+        if not start < place < stop:
+            return start
+        found = self._demand.wanted.next_at(place)
+        return start if found is None or found >= stop else found
+
+    def _is_left_to_others(self, peer: PeerID, view: int) -> bool:
+        """
+        Whether the peer has let requests go by, and one that has not can be asked for the view: then
+        nothing should depend on this one.
+        """
+        if not self._tracker.queues[peer].late:
+            return False
+        if self._trusted is None:
+            self._trusted = [
+                other
+                for other, queue in self._tracker.queues.items()
+                if not queue.late and self._scores[other].known
+            ]
+        return any(self._table.may_ask(other, view, self._now) for other in self._trusted)
+
     def _cap(self, peer: PeerID, blocks: int) -> int:
         return max(1, min(blocks, int(self._scores[peer].answer_limit), MAX_ANSWER_BLOCKS))
 
@@ -247,7 +294,7 @@ class _Round:
         if not score.known:
             return min(blocks, max(1.0, END_SHARE * standing.time_left / score.seconds_per_block))
         time = max(standing.time_left * END_SHARE, MIN_REQUEST_TIME)
-        if score.overhead > min(time, REQUEST_TIME):
+        if score.sure_overhead > min(time, REQUEST_TIME):
             # Each request costs it much, so it gets few: what fits in till the end.
             left = self._time_to_end(score, holders, standing)
             time = left * LONG_SHARE - score.round_trip - score.overhead
@@ -268,7 +315,7 @@ class _Round:
             begin = self._owed.get(peer, 0.0) * score.seconds_per_block
             for _, finish in finish_times(self._tracker.queues[peer], score, self._now):
                 begin = max(begin, finish - self._now)
-            if score.overhead > REQUEST_TIME:
+            if score.sure_overhead > REQUEST_TIME:
                 # It pays for one more request first. One answer does not tell its speed; then it
                 # is taken to be as quick as the peer that is asked.
                 begin += score.round_trip + score.overhead
@@ -281,19 +328,20 @@ class _Round:
         # No sooner than at their rates so far: overhead may be our own link, which all wait for.
         return max(together, standing.time_left + (self._tracker.blocks + owed) / standing.rate)
 
-    def _barred(self, peer: PeerID) -> List[ViewRange]:
-        """What is not to be asked of the peer in this round, the lowest first."""
-        now, barred = self._now, [*self._detached]
-        barred.extend([views for views, until in self._table.excluded(peer) if until > now])
-        barred.sort()
+    def _next_barred(self, peer: PeerID, view: int) -> Optional[ViewRange]:
+        """The lowest views not below ``view`` that are not to be asked of the peer in this round."""
+        barred = self._table.next_excluded(peer, view, self._now)
+        for views in self._detached:
+            if views.stop > view and (barred is None or views.start < barred.start):
+                barred = views
         return barred
 
     def _find_views(
-        self, peer: PeerID, start: int, stop: int, blocks: float, barred: List[ViewRange]
+        self, peer: PeerID, start: int, stop: int, blocks: float
     ) -> Optional[ViewRange]:
         """
         Wanted views from ``start`` on, in one run, that likely hold ``blocks`` blocks and of which
-        none is ``barred``.
+        none is barred.
         """
         wanted = self._demand.wanted
         length = max(1, int(blocks / self._demand.density))
@@ -303,15 +351,15 @@ class _Round:
             if covering is not None:
                 picked = (views.start for views in self._picked if views.start > start)
                 stop = min([covering.stop, self._demand.stop, *picked])
-        for views in barred:
-            if views.start > start:
-                stop = min(stop, views.start)
-                break
-            if start < views.stop:
-                following = wanted.next_at(views.stop)
-                if following is None or following >= stop:
-                    return None
-                start = following
+        barred = self._next_barred(peer, start)
+        while barred is not None and barred.start <= start:
+            following = wanted.next_at(barred.stop)
+            if following is None or following >= stop:
+                return None
+            start = following
+            barred = self._next_barred(peer, start)
+        if barred is not None:
+            stop = min(stop, barred.start)
         end = min(start + length, stop)
         if not wanted.covers(start, end):
             end = wanted.next_missing(start)
@@ -320,10 +368,12 @@ class _Round:
     def _next_copy(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         """Part of the open request that ends last, if ``peer`` would be clearly quicker."""
         score = self._scores[peer]
-        if not score.known:
-            return None
         if self._finishes is None:
             self._finishes = self._compute_finishes()
+        if self._tracker.queues[peer].late:
+            return self._next_probe(peer, blocks)
+        if not score.known:
+            return None
         owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
         for finish, entry in self._finishes:
             request = entry.request
@@ -345,6 +395,22 @@ class _Round:
             return Proposal(peer, ViewRange(start, stop), self._cap(peer, most), part, entry)
         return None
 
+    def _next_probe(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
+        """Part of what somebody else was asked, to see whether a peer that was late answers again."""
+        for _, entry in self._finishes or ():
+            request = entry.request
+            start = request.views.start
+            if request.peer == peer or not self._table.may_ask(peer, start, self._now):
+                continue
+            covering = self._table.covering(peer, start)
+            assert covering is not None
+            part = min(blocks, entry.blocks)
+            length = max(1, ceil(request.views.length * part / max(entry.blocks, 1.0)))
+            stop = min(start + length, request.views.stop, covering.stop)
+            most = self._cap(peer, min(stop - start, max(request.max_blocks, 1)))
+            return Proposal(peer, ViewRange(start, stop), most, part, entry, is_probe=True)
+        return None
+
     def _compute_finishes(self) -> List[Tuple[float, OpenRequest]]:
         finishes = [
             (finish, entry)
@@ -352,7 +418,6 @@ class _Round:
             for entry, finish in finish_times(
                 self._tracker.queue(peer), self._scores[peer], self._now
             )
-            if not entry.is_copy
         ]
         finishes.sort(key=lambda item: (-item[0], item[1].request.request_id))
         return finishes

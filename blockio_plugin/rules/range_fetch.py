@@ -67,16 +67,16 @@ class RangeLinks(Links):
         super().__init__(ledger, cache, peers)
         self._own_views = own_views
 
-    def _dispute(self, gap: ViewRange) -> None:
+    def _dispute(self, gap: ViewRange, now: float) -> None:
         # Nothing is known of what the lowest block should link to.
         if gap.start > self._ledger.front or self.front_hash != UNKNOWN_HASH:
-            super()._dispute(gap)
+            super()._dispute(gap, now)
 
     def recheck_tail(self, now: float) -> bool:
         highest = self._cache.highest()
         start = self._ledger.front if highest is None else max(highest + 1, self._ledger.front)
         tail = ViewRange(start, self._ledger.target)
-        claimants = {claim.peer for claim in self.claims.over(tail)}
+        claimants = self.claims.claimants(tail)
         if len(claimants) >= TAIL_OPINIONS or self._own_views.covers(*tail):
             return False
         return super().recheck_tail(now)
@@ -201,7 +201,7 @@ class RangeFetch(Fetch):
             return
         ledger.answer(covered)
         self._own_views.add(*covered)
-        self._keep(None, blocks)
+        self._keep(None, blocks, now)
         self.links.answered(None, covered, covered.stop, blocks, now)
         self._progress_at = now
         self._resolve()
@@ -231,7 +231,7 @@ class RangeFetch(Fetch):
     def _can_use(self, entry: OpenRequest, covered: ViewRange, blocks: Sequence[Block]) -> bool:
         return self._outlet.is_open or not blocks
 
-    def _keep(self, peer: Optional[PeerID], blocks: Sequence[Block]) -> List[Block]:
+    def _keep(self, peer: Optional[PeerID], blocks: Sequence[Block], now: float) -> List[Block]:
         ledger = self.ledger
         fresh = [
             block
@@ -379,12 +379,9 @@ class RangeFetch(Fetch):
 
     def _recall_claims(self) -> None:
         """What is wanted again only to hear more opinions of it was answered all the same."""
-        for claim in self.links.claims.over(ViewRange(self.ledger.front, self.ledger.horizon)):
-            at = claim.views.start
-            for disputed in self.links.disputed.runs(*claim.views):
-                self.ledger.answer(ViewRange(at, disputed.start))
-                at = disputed.stop
-            self.ledger.answer(ViewRange(at, claim.views.stop))
+        denied = self.links.claims.all_denied() - self.links.disputed
+        for views in denied.runs(self.ledger.front, self.ledger.horizon):
+            self.ledger.answer(views)
 
     def _next_covered(self, view: int) -> int:
         """The lowest view from ``view`` on that anybody covers; the end of the range if none is."""

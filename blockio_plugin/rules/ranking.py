@@ -63,10 +63,8 @@ def rank_segments(
             score = scores[peer]
             if score.paused_until > now:
                 continue
-            exclusions = table.excluded(peer)
-            if exclusions and lowest is not None:
-                if any(lowest in views and now < until for views, until in exclusions):
-                    continue
+            if lowest is not None and table.is_excluded(peer, lowest, now):
+                continue
             rate += 1.0 / score.value
             quickest = min(quickest, score.round_trip + score.service_time(1))
         time_left = views[key] * density / rate if rate else LONG

@@ -1,5 +1,4 @@
 """What follows when the importer refuses a block."""
-from math import inf
 from typing import Tuple
 
 from blockio_plugin.rules.block_cache import BlockCache
@@ -33,5 +32,6 @@ def refuse(
     if sender not in peers:
         return ()
     peers.scores[sender].disproved(now)
-    peers.availability.exclude(sender, ViewRange(block.view, block.view + 1), inf)
+    refused = ViewRange(block.view, block.view + 1)
+    peers.availability.disprove(sender, refused, peers.scores[sender].faults, now)
     return (sender,)

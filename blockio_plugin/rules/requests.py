@@ -9,8 +9,11 @@ PeerID = Hashable
 """What tells one connection to a peer from another; a new connection is a new peer."""
 
 MAX_UNANSWERED = 32
-"""Requests of one peer that may be unanswered, open and late together. A peer that has let so many
-go by is not asked again, so that what is remembered stays bounded."""
+"""Most requests of one peer that may be unanswered, open and late together."""
+
+MAX_LOST = 64
+"""Most lost requests that are remembered of one peer: should an answer come after all, it is used.
+An answer to a request that was forgotten is passed over without a word."""
 
 
 class Request(NamedTuple):
@@ -36,6 +39,7 @@ class OpenRequest:
         "is_late",
         "queued",
         "owner",
+        "arrived_before",
     )
 
     def __init__(self, request: Request, blocks: float, is_copy: bool, queued: bool) -> None:
@@ -52,6 +56,8 @@ class OpenRequest:
         """Whether it timed out. Its views are wanted again, but an answer is still used."""
         self.queued = queued
         """Whether the peer had other requests to answer when this one was issued."""
+        self.arrived_before = 0
+        """Blocks that had arrived from everybody when it was issued."""
         self.owner: Optional[object] = None
         """The fetch that made it."""
 
@@ -59,12 +65,20 @@ class OpenRequest:
 class PeerQueue:
     """The unanswered requests of one peer, oldest first."""
 
-    __slots__ = ("unanswered", "blocks", "late")
+    __slots__ = ("unanswered", "lost", "forgotten_to", "blocks", "late", "issued", "reorders")
 
     def __init__(self) -> None:
         self.unanswered: Dict[int, OpenRequest] = {}
+        self.lost: Dict[int, OpenRequest] = {}
+        """Late requests that nobody waits for any more, the newest ``MAX_LOST``."""
+        self.forgotten_to = 0
+        """Requests up to this id that are in neither of the two may have been made and forgotten."""
+        self.reorders = False
+        """Whether the peer was seen to answer a later request before an earlier one."""
         self.blocks = 0.0
-        """Blocks that all of them will likely bring."""
+        """Blocks that those that are not late will likely bring."""
+        self.issued = 0
+        """How many it was sent in all."""
         self.late = 0
         """How many of them are late."""
 
@@ -88,10 +102,11 @@ class RequestTracker:
 
     def leave(self, peer: PeerID) -> Tuple[OpenRequest, ...]:
         """Forget a peer; what was still open of it is returned."""
-        queue = self._queues.pop(peer)
+        queue = self._queues[peer]
         still_open = tuple(entry for entry in queue.unanswered.values() if not entry.is_late)
         for entry in still_open:
             self._forget_open(entry)
+        del self._queues[peer]
         return still_open
 
     def queue(self, peer: PeerID) -> PeerQueue:
@@ -120,6 +135,7 @@ class RequestTracker:
         entry = OpenRequest(request, blocks, is_copy, bool(queue.unanswered))
         queue.unanswered[request.request_id] = entry
         queue.blocks += blocks
+        queue.issued += 1
         self._open[request.request_id] = entry
         self.blocks += blocks
         heappush(self._deadlines, (deadline, request.request_id))
@@ -127,14 +143,15 @@ class RequestTracker:
             self.copies += 1
         return entry
 
-    def get(self, peer: PeerID, request_id: int) -> OpenRequest:
+    def get(self, peer: PeerID, request_id: int) -> Optional[OpenRequest]:
         """
-        The unanswered request that ``peer`` was sent under this id.
+        The unanswered request that ``peer`` was sent under this id; None: it is long forgotten.
 
         :raise Offence: where there is none
         """
-        entry = self._queues[peer].unanswered.get(request_id)
-        if entry is None:
+        queue = self._queues[peer]
+        entry = queue.unanswered.get(request_id) or queue.lost.get(request_id)
+        if entry is None and request_id > queue.forgotten_to:
             raise Offence(f"answer to request {request_id}, which is not open")
         return entry
 
@@ -144,9 +161,10 @@ class RequestTracker:
 
     def close(self, entry: OpenRequest) -> None:
         """The request is answered, or will never be."""
-        queue = self._queues[entry.request.peer]
-        del queue.unanswered[entry.request.request_id]
-        queue.blocks = queue.blocks - entry.blocks if queue.unanswered else 0.0
+        queue, request_id = self._queues[entry.request.peer], entry.request.request_id
+        if queue.lost.pop(request_id, None) is not None:
+            return
+        del queue.unanswered[request_id]
         if entry.is_late:
             queue.late -= 1
         else:
@@ -156,11 +174,51 @@ class RequestTracker:
         """The request timed out. Its answer is still waited for, but no longer counted on."""
         self._forget_open(entry)
         entry.is_late = True
-        self._queues[entry.request.peer].late += 1
+        queue = self._queues[entry.request.peer]
+        queue.late += 1
+        if queue.late >= MAX_UNANSWERED:
+            # Room for more: nobody is so late that he is never asked again.
+            self.mark_lost(next(late for late in queue.unanswered.values() if late.is_late))
+
+    def mark_lost(self, entry: OpenRequest) -> None:
+        """The answer to a late request is not waited for any more; should it come, it is used."""
+        queue, request_id = self._queues[entry.request.peer], entry.request.request_id
+        del queue.unanswered[request_id]
+        queue.late -= 1
+        queue.lost[request_id] = entry
+        if len(queue.lost) > MAX_LOST:
+            queue.forgotten_to = next(iter(queue.lost))
+            del queue.lost[queue.forgotten_to]
+
+    def note_order(self, entry: OpenRequest) -> Tuple[OpenRequest, ...]:
+        """
+        ``entry`` is being answered, not declined. A peer that answers in order will not answer what
+        it was asked before any more: that is lost. Returns what of it was not late yet.
+        """
+        queue, request_id = self._queues[entry.request.peer], entry.request.request_id
+        if request_id in queue.lost:
+            # What comes now was passed over: the order tells nothing of this peer.
+            queue.reorders = True
+        passed = []
+        for earlier in queue.unanswered.values():
+            if earlier is entry or queue.reorders:
+                break
+            passed.append(earlier)
+        lost = tuple(earlier for earlier in passed if not earlier.is_late)
+        for earlier in passed:
+            if not earlier.is_late:
+                self.mark_late(earlier)
+            if earlier.request.request_id in queue.unanswered:
+                self.mark_lost(earlier)
+        return lost
 
     def _forget_open(self, entry: OpenRequest) -> None:
         del self._open[entry.request.request_id]
         self.blocks = self.blocks - entry.blocks if self._open else 0.0
+        queue = self._queues[entry.request.peer]
+        queue.blocks -= entry.blocks
+        if len(queue.unanswered) <= queue.late:
+            queue.blocks = 0.0
         if entry.is_copy:
             self.copies -= 1
 

@@ -13,9 +13,10 @@ The score of a peer: delay over blocks supplied, in seconds per block; lower is 
    new peer starts from ``FIRST_REQUESTS`` and may owe at most some times what it has shown.
 """
 from math import floor, log2
-from typing import Tuple
+from typing import Optional, Tuple
 
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+from blockio_plugin.rules.service_model import ServiceModel
 
 FIRST_REQUESTS: Tuple[int, ...] = (8, 32)
 """Blocks in the first requests to a new peer, sent together: two sizes tell overhead from speed."""
@@ -26,9 +27,11 @@ REQUEST_TIME = 0.15
 QUEUE_TIME = 0.4
 """Seconds of service that a peer may owe beyond the round trip, so that it never runs dry."""
 
-OVERHEAD_FACTOR = 3.0
+OVERHEAD_FACTOR = 10.0
 """A request's service time is at least this many times the peer's fixed cost per request."""
 
+PROBE_EVERY = 6
+PROBE_FACTOR = 2.0
 MAX_ROUND_TRIP = 0.6
 """Seconds; a lone answer that takes longer, its blocks apart, had overhead and no longer way."""
 
@@ -92,19 +95,31 @@ PAUSE = 0.25
 that could not be sent; doubled each time until it supplies a block."""
 
 DECLINE_PAUSE = 0.1
-"""Seconds without requests after a decline, times the declines in a row."""
+"""Seconds without requests for each decline in a row after the first."""
+
+DECLINE_WEIGHT = 0.1
+"""Weight of the last request in the share of requests that a peer declines."""
+
+MAX_DECLINE_SHARE = 0.9
+"""The share of declines is taken to be this at most: requests get at most ten times as large."""
+
+STRAY_DECLINES = 2
+"""Declines in a row from which on a peer is asked for views elsewhere in its advert."""
 
 MAX_DECLINES = 20
 """Declines in a row after which a pause gets no longer."""
 
-DISPROOF_PAUSE = 4.0
+DISPROOF_PAUSE = 0.5
 """Seconds without requests after a disproved claim of a peer that never gave a block; doubled."""
 
-LATE_PAUSE = 2.0
+LATE_PAUSE = 0.25
 """Seconds without requests after a time-out; doubled, until it answers."""
 
 MAX_PAUSE = 60.0
-"""Seconds that a pause lasts at most: everybody is tried again some time."""
+"""Most seconds that a pause after a time-out lasts: everybody is tried again some time."""
+
+MAX_EMPTY_PAUSE = 8.0
+"""Most seconds that any other pause lasts."""
 
 
 class Score:
@@ -118,6 +133,7 @@ class Score:
         "refill_below",
         "seconds_per_block",
         "overhead",
+        "sure_overhead",
         "round_trip",
         "trust",
         "blocks",
@@ -126,13 +142,16 @@ class Score:
         "answer_limit",
         "empty_answers",
         "declines",
+        "decline_share",
+        "wrong",
+        "anchor",
         "paused_until",
         "faults",
-        "_first",
+        "_model",
+        "last_total",
+        "last_blocks",
         "_last_arrival",
         "_setbacks",
-        "_slope",
-        "_sums",
     )
 
     def __init__(self) -> None:
@@ -148,6 +167,7 @@ class Score:
         """It is asked for more once it owes no more blocks than this."""
         self.seconds_per_block = UNKNOWN_SECONDS_PER_BLOCK
         self.overhead = 0.0
+        self.sure_overhead = 0.0
         self.round_trip = UNKNOWN_ROUND_TRIP
         self.trust = 1.0
         self.faults = 0
@@ -163,16 +183,19 @@ class Score:
         self.empty_answers = 0
         """Answers without a block since the last with one."""
         self.declines = 0
-        """Requests declined since the last answer with a block."""
+        """Requests declined in a row."""
+        self.decline_share = 0.0
+        """Share of the last requests that it declined."""
+        self.wrong = 0
+        """Claims disproved since the last answer with a block."""
+        self.anchor: Optional[int] = None
+        """A peer that strayed and found views that it has is asked for what follows from here on."""
         self.paused_until = 0.0
-        # Elapsed time and size of the quickest lone answer: it holds the round trip.
-        self._first = (0.0, 0)
+        self.last_blocks = 0
+        self.last_total: Optional[int] = None
+        self._model = ServiceModel(UNKNOWN_ROUND_TRIP, UNKNOWN_SECONDS_PER_BLOCK)
         self._last_arrival = 0.0
         self._setbacks = 0
-        # Seconds per block, the fitted overhead apart.
-        self._slope = UNKNOWN_SECONDS_PER_BLOCK
-        # Decayed weight, blocks, time, blocks squared, blocks times time.
-        self._sums = (0.0, 0.0, 0.0, 0.0, 0.0)
         self._derive()
 
     @property
@@ -181,16 +204,31 @@ class Score:
         return self.answers > 0
 
     @property
+    def strays(self) -> bool:
+        """Whether it seems not to have what it was asked for last: then it is asked elsewhere."""
+        return self.wrong > 0 or self.declines >= STRAY_DECLINES
+
+    @property
+    def is_vague(self) -> bool:
+        """Whether it has to be found out yet what is overhead and what is speed."""
+        return self._model.is_vague
+
+    @property
     def last_arrival(self) -> float:
         """When it last answered."""
         return self._last_arrival
 
     def _derive(self) -> None:
         speed = self.seconds_per_block
-        time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * self.overhead)
+        cost = self.sure_overhead
+        if OVERHEAD_FACTOR * cost > QUEUE_TIME:
+            cost += self.round_trip
+        # Who declines some of its requests is sent fewer, and larger ones.
+        accepted = 1.0 - min(self.decline_share, MAX_DECLINE_SHARE)
+        time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * cost) / (accepted ** 3)
         self.request_blocks = max(1.0, min(time / speed, self.answer_limit))
         penalty = 1.0 + FAULT_WEIGHT * self.faults / max(self.blocks, 1)
-        self.value = (speed + self.overhead / self.request_blocks) * penalty / self.trust
+        self.value = (speed + self.overhead / self.request_blocks) * penalty / self.trust / accepted
         self.octave = floor(log2(self.value))
         self.budget = min((self.round_trip + QUEUE_TIME * self.trust) / speed, self.cap)
         # A request is held back until it fits, so that there are few and each is worth its cost.
@@ -204,7 +242,7 @@ class Score:
         return self.overhead + blocks * self.seconds_per_block
 
     def supplied(
-        self, issued_at: float, queued: bool, blocks: int, pace: float, now: float
+        self, issued_at: float, queued: bool, blocks: int, others: float, now: float
     ) -> None:
         """
         An answer with ``blocks`` blocks arrived. ``queued``: others were open before it. ``pace``:
@@ -213,89 +251,31 @@ class Score:
         elapsed = now - issued_at
         self.blocks += blocks
         self.answers += 1
+        self.last_blocks = blocks
         self.cap += GROWTH * blocks
         self.trust = min(1.0, self.trust + INCREASE)
         self._setbacks = 0
         self.empty_answers = 0
-        self.declines = 0
+        self.wrong = 0
         self.paused_until = now
-        if self.answers == 1:
-            # Nothing tells way from work yet: half each, and no way is longer than the longest.
-            self._first = (elapsed, blocks)
-            self.round_trip = min(elapsed / 2, MAX_ROUND_TRIP)
-            self._fit(blocks, elapsed - self.round_trip)
-            if elapsed > MAX_FIRST_TIME:
-                # Slow, or costly to ask: the next answer tells. Until then it may be quick.
-                self.round_trip = UNKNOWN_ROUND_TRIP
-                self.seconds_per_block = UNKNOWN_SECONDS_PER_BLOCK
-                self.overhead = elapsed - self.round_trip - blocks * self.seconds_per_block
+        model = self._model
+        if not queued or issued_at + model.round_trip >= self._last_arrival:
+            model.observe(elapsed, blocks, True, others)
         else:
-            began = max(self._last_arrival, issued_at + self.round_trip)
-            self._fit(blocks, max(now - began, FASTEST * blocks))
-            if not queued:
-                first = self._first[0] - self.service_time(self._first[1])
-                if elapsed - self.service_time(blocks) < first:
-                    self._first = (elapsed, blocks)
-            way = self._first[0] - self.service_time(self._first[1])
-            self.round_trip = min(max(way, 0.0), MAX_ROUND_TRIP)
-        if self.answers == 2:
-            # The second answer shows the speed alone; with it the first one can be taken apart.
-            self._refit_first(blocks, max(now - self._last_arrival, FASTEST * blocks))
-        if self._is_link_shared(pace):
-            self.seconds_per_block += self.overhead * self._sums[0] / self._sums[1]
-            shared = min(self.seconds_per_block, LINK_PEERS * pace)
-            self.seconds_per_block = max(shared, FASTEST)
-            self.overhead = 0.0
+            model.observe(now - self._last_arrival, blocks, False, others)
+        self.round_trip = model.round_trip
+        self.overhead = model.overhead
+        self.sure_overhead = model.sure_overhead
+        self.seconds_per_block = model.seconds_per_block
         self._last_arrival = now
         self._derive()
-
-    def _is_link_shared(self, pace: float) -> bool:
-        """
-        Whether what looks like overhead is our own link being busy with others' answers: then its
-        blocks, once they come, come as quickly as all arrive together, yet most are others'.
-        """
-        _, size, time, _, _ = self._sums
-        speed = min(self.seconds_per_block, self._slope)
-        return speed < LINK_PACE * pace and size * pace < LINK_SHARE * time
-
-    def _refit_first(self, blocks: int, service: float) -> None:
-        elapsed, first_blocks = self._first
-        self.overhead = 0.0
-        self.seconds_per_block = max(service / blocks, FASTEST)
-        if elapsed - self.service_time(first_blocks) > MAX_ROUND_TRIP and blocks > first_blocks:
-            # No way is that long: both answers held the same overhead.
-            speed = (service - elapsed + UNKNOWN_ROUND_TRIP) / (blocks - first_blocks)
-            self.seconds_per_block = min(max(speed, FASTEST), service / blocks)
-            self.overhead = service - blocks * self.seconds_per_block
-        way = elapsed - self.service_time(first_blocks)
-        self.round_trip = min(max(way, 0.0), MAX_ROUND_TRIP)
-        self._sums = (1.0, float(blocks), service, float(blocks) ** 2, blocks * service)
-
-    def _fit(self, blocks: int, service: float) -> None:
-        weight, size, time, square, product = (DECAY * value for value in self._sums)
-        weight += 1.0
-        size += blocks
-        time += service
-        square += blocks * blocks
-        product += blocks * service
-        self._sums = (weight, size, time, square, product)
-        mean_size, mean_time = size / weight, time / weight
-        variance = square / weight - mean_size ** 2
-        if variance > (SPREAD * mean_size) ** 2:
-            slope = (product / weight - mean_size * mean_time) / variance
-            self.overhead = mean_time - slope * mean_size
-            self._slope = slope
-        # In short times the jitter of the way looks like overhead.
-        share = LONG_OVERHEAD if mean_time > LONG_SERVICE else SHORT_OVERHEAD
-        self.overhead = min(max(self.overhead, 0.0), share * mean_time)
-        self.seconds_per_block = max((mean_time - self.overhead) / mean_size, FASTEST)
 
     def answered_empty(self, hinted: bool, now: float) -> None:
         """It answered without a block: neither good nor bad, but a newcomer has to wait."""
         self._last_arrival = now
         self.empty_answers += 1
         if not self.blocks and not hinted:
-            self._pause(PAUSE, now)
+            self._pause(PAUSE, MAX_EMPTY_PAUSE, now)
 
     def cut_short(self, blocks: int) -> None:
         """It answered for less than it was asked for, with fewer blocks than were allowed."""
@@ -312,31 +292,41 @@ class Score:
         """It did not want to answer."""
         self._last_arrival = now
         self.declines += 1
-        self._fault()
-        self.paused_until = now + DECLINE_PAUSE * min(self.declines, MAX_DECLINES)
+        self.decline_share += DECLINE_WEIGHT * (1.0 - self.decline_share)
+        if self.declines >= STRAY_DECLINES:
+            self.anchor = None
+            self.paused_until = now + DECLINE_PAUSE * min(self.declines - 1, MAX_DECLINES)
+        self._derive()
+
+    def answered(self) -> None:
+        """It answered, be it without a block."""
+        self.declines = 0
+        self.decline_share -= DECLINE_WEIGHT * self.decline_share
 
     def undelivered(self, now: float) -> None:
         """A request could not be sent to it; it is likely about to go."""
-        self._pause(PAUSE, now)
+        self._pause(PAUSE, MAX_EMPTY_PAUSE, now)
 
     def timed_out(self, now: float) -> None:
         """An answer is late."""
-        self.cap = float(sum(FIRST_REQUESTS))
+        self.cap = max(float(sum(FIRST_REQUESTS)), self.cap * DECREASE)
         self._fault()
-        self._pause(LATE_PAUSE, now)
+        self._pause(LATE_PAUSE, MAX_PAUSE, now)
 
     def disproved(self, now: float) -> None:
         """A claim of it turned out false."""
         self.faults += 1
+        self.wrong += 1
+        self.anchor = None
         self._fault()
         if not self.blocks:
-            self._pause(DISPROOF_PAUSE, now)
+            self._pause(DISPROOF_PAUSE, MAX_EMPTY_PAUSE, now)
 
     def _fault(self) -> None:
         self.trust = max(MIN_TRUST, self.trust * DECREASE)
         self._derive()
 
-    def _pause(self, seconds: float, now: float) -> None:
-        pause = min(seconds * 2 ** min(self._setbacks, 16), MAX_PAUSE)
+    def _pause(self, seconds: float, most: float, now: float) -> None:
+        pause = min(seconds * 2 ** min(self._setbacks, 16), most)
         self._setbacks += 1
         self.paused_until = max(self.paused_until, now + pause)

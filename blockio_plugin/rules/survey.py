@@ -27,6 +27,14 @@ class Survey:
         """What was ranked does not hold any more: a peer's speed or work changed by much."""
         self._ranking = None
 
+    @staticmethod
+    def _is_used_up(partition: Partition, ledger: Ledger) -> bool:
+        """Whether the partition was cut short, and what is wanted lies outside of it by now."""
+        if partition.views.start <= ledger.front and partition.views.stop >= ledger.horizon:
+            return False
+        lowest = ledger.wanted.next_at(ledger.front)
+        return lowest is not None and lowest not in partition.views
+
     def look(self, ledger: Ledger, density: float, now: float) -> Tuple[Partition, Ranking]:
         """Both as they are now, or were less than ``RANKING_TIME`` ago."""
         table = self._peers.availability
@@ -34,10 +42,14 @@ class Survey:
         if (
             partition is None
             or self._version != table.version
-            or (partition.views.stop < ledger.horizon and partition.views.start < ledger.front)
             or self._top != ledger.horizon
+            or self._is_used_up(partition, ledger)
         ):
             partition = table.partition(ViewRange(ledger.front, ledger.horizon))
+            lowest = ledger.wanted.next_at(ledger.front)
+            if partition.views.stop < ledger.horizon and lowest is not None:
+                # Cut short: then what is cut are views where something is wanted.
+                partition = table.partition(ViewRange(lowest, ledger.horizon))
             self._partition, self._version = partition, table.version
             self._top = ledger.horizon
             ranking = None

@@ -63,6 +63,11 @@ class ViewSet:
         base = self._base
         self._bits.update([view - base for view in views])
 
+    def remove_views(self, views: Iterable[int]) -> None:
+        """Take single views out; each must lie within the width of the set."""
+        base = self._base
+        self._bits.difference_update(BitMap([view - base for view in views]))
+
     def remove(self, start: int, stop: int) -> None:
         """Take the views ``[start, stop)`` out."""
         low, high = self._clamp(start, stop)

@@ -46,13 +46,13 @@ def normalise(ranges: Iterable[Tuple[int, int]]) -> ViewRanges:
     return tuple(merged)
 
 
-def clip(ranges: ViewRanges, window: ViewRange) -> ViewRanges:
-    """The parts of the normal ``ranges`` inside ``window``; O(log n + result)."""
-    clipped = []
+def clip(ranges: ViewRanges, window: ViewRange, most: Optional[int] = None) -> ViewRanges:
+    """The parts of the normal ``ranges`` inside ``window``, the lowest ``most``; O(log n + result)."""
+    clipped: List[ViewRange] = []
     # The last range that starts at or below the window may reach into it.
     index = max(0, bisect_right(ranges, (window.start, VIEW_LIMIT)) - 1)
-    for start, stop in ranges[index:]:
-        if start >= window.stop:
+    for start, stop in ranges[index:] if most is None else ranges[index : index + most + 1]:
+        if start >= window.stop or len(clipped) == most:
             break
         low, high = max(start, window.start), min(stop, window.stop)
         if low < high:

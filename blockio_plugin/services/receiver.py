@@ -105,9 +105,11 @@ class Receiver(Service):
         if self._requests.is_own(answer):
             self._requests.take(peer, answer, await self._decode(answer))
             return
-        asked = self._peers.tracker.get(peer, answer.request_id).request
+        entry = self._peers.tracker.get(peer, answer.request_id)
+        if entry is None:
+            return
         blocks = await self._decode(answer)
-        check_answer(asked, answer, blocks)
+        check_answer(entry.request, answer, blocks)
         fork = self._branches.fork(peer)
         if fork is not None and answer.covered.stop > fork.view + 1:
             # It was asked before it was known to be on another branch: of no use, and no offence.

@@ -1,5 +1,10 @@
-"""Play a scenario: ``python -m blockio_plugin.simulator SCENARIO.toml [--seed N] [--json]``."""
-from argparse import ArgumentParser
+"""
+Play a scenario, or networks that are drawn by chance.
+
+    python -m blockio_plugin.simulator SCENARIO.toml [--seed N] [--json] [--plot OUT.svg] [--judge]
+    python -m blockio_plugin.simulator --chaos SEED [--count N] [--write FILE.toml] [--shrink]
+"""
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
 import json
 from pathlib import Path
 import sys
@@ -8,24 +13,52 @@ from typing import List, Optional
 from rich.console import Console
 from rich.table import Table
 
+from blockio_plugin.simulator.campaign import judge_seeds, sum_up
+from blockio_plugin.simulator.chaos import draw_chaos
+from blockio_plugin.simulator.models import Scenario
 from blockio_plugin.simulator.result import Result
 from blockio_plugin.simulator.run import Run
 from blockio_plugin.simulator.scenario import ScenarioError, load_scenario
+from blockio_plugin.simulator.shrinking import shrink
+from blockio_plugin.simulator.trial import Verdict, judge
+from blockio_plugin.simulator.writing import write_scenario
 
 BAD_INPUT = 2
 """Exit code where the scenario cannot be used."""
 
 UNFINISHED = 1
-"""Exit code where the run came to the scenario's limit."""
+"""Exit code where the run came to the scenario's limit, or failed a check."""
 
 
 def parse_arguments() -> ArgumentParser:
     """The command line."""
-    parser = ArgumentParser(prog="python -m blockio_plugin.simulator", description=__doc__)
-    parser.add_argument("scenario", type=Path, metavar="SCENARIO.toml")
+    parser = ArgumentParser(
+        prog="python -m blockio_plugin.simulator",
+        description=__doc__,
+        formatter_class=RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("scenario", type=Path, nargs="?", metavar="SCENARIO.toml")
     parser.add_argument("--seed", type=int, default=1, help="seed of all chance (default: 1)")
     parser.add_argument("--json", action="store_true", help="write the result as one JSON object")
     parser.add_argument("--plot", type=Path, metavar="OUT.svg", help="draw what happened")
+    parser.add_argument(
+        "--judge", action="store_true", help="check the run as those of --chaos are checked"
+    )
+    parser.add_argument(
+        "--chaos", type=int, metavar="SEED", help="draw a network by chance, and judge its run"
+    )
+    parser.add_argument(
+        "--count", type=int, default=1, metavar="N", help="draw those of N seeds from SEED on"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="play so many at a time (default: 1)"
+    )
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE.toml", help="write the first network that fails there"
+    )
+    parser.add_argument(
+        "--shrink", action="store_true", help="make it smaller before, as long as it still fails"
+    )
     return parser
 
 
@@ -42,6 +75,11 @@ def show(result: Result, name: str) -> None:
         f"{result.timeouts} time-outs, at most {result.max_in_flight} blocks in flight and "
         f"{result.max_held} held, {result.cpu_seconds:.2f} s of CPU"
     )
+    if result.delays is not None:
+        console.print(
+            f"new blocks after {result.delays.median:.2f} s in the median, "
+            f"{result.delays.worst:.2f} s at worst"
+        )
     if result.unavailable:
         console.print("nobody has views " + ", ".join(map(str, result.unavailable)))
     table = Table("peer", "requests", "blocks", "score (ms per block)", "banned")
@@ -54,13 +92,23 @@ def show(result: Result, name: str) -> None:
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
-    """Play one scenario; the exit code."""
-    options = parse_arguments().parse_args(arguments)
+    """Play one scenario, or draw and judge; the exit code."""
+    parser = parse_arguments()
+    options = parser.parse_args(arguments)
+    if (options.scenario is None) == (options.chaos is None):
+        parser.error("either a scenario or --chaos is needed")
+    if options.chaos is not None:
+        return search(options)
     try:
         scenario = load_scenario(options.scenario)
     except ScenarioError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
+    if options.judge:
+        verdict = judge(scenario, options.seed)
+        print(verdict, flush=True)
+        keep(options, scenario, verdict)
+        return 0 if verdict.failed is None else UNFINISHED
     run = Run(scenario, options.seed, traced=options.plot is not None)
     result = run.play()
     if options.json:
@@ -72,6 +120,39 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
         draw(scenario, result, run.trace, options.plot)
     return 0 if result.finished else UNFINISHED
+
+
+def search(options: Namespace) -> int:
+    """Draw and judge networks, and tell of those that fail; the exit code."""
+    seeds = range(options.chaos, options.chaos + options.count)
+    verdicts: List[Verdict] = []
+    is_kept = False
+    for verdict in judge_seeds(seeds, options.jobs, tell):
+        verdicts.append(verdict)
+        if verdict.failed is not None or options.count == 1:
+            print(verdict, flush=True)
+            if not is_kept:
+                keep(options, draw_chaos(verdict.seed), verdict)
+                is_kept = True
+    summary = sum_up(verdicts)
+    print(summary)
+    return 0 if summary.is_cheap and not summary.failures else UNFINISHED
+
+
+def keep(options: Namespace, scenario: Scenario, verdict: Verdict) -> None:
+    """Write a network to where it is asked for; smaller before, where that is asked for."""
+    if options.shrink and verdict.failed is not None:
+        scenario, verdict = shrink(scenario, verdict, lambda smaller: tell(f"smaller: {smaller}"))
+        print(f"shrunk: {verdict}", flush=True)
+    if options.write is not None:
+        replay = f"python -m blockio_plugin.simulator FILE --seed {verdict.seed} --judge"
+        options.write.write_text(write_scenario(scenario, f"{verdict}\n{replay}"))
+
+
+def tell(words: str) -> None:
+    """Say how far it is."""
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

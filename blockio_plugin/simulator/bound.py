@@ -7,9 +7,21 @@ violated minimum cut finds the least such time: begin with the time that all cla
 where the flow falls short, the classes on the cut's side need longer, and that is the next time.
 """
 from collections import deque
-from typing import Callable, Deque, Dict, FrozenSet, List, NamedTuple, Sequence, Tuple
+from math import inf
+from typing import (
+    Callable,
+    Deque,
+    Dict,
+    FrozenSet,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
 
-from blockio_plugin.simulator.scenario import PeerModel, Scenario
+from blockio_plugin.simulator.models import PeerModel, Scenario
 
 TOLERANCE = 1e-9
 """Share of all blocks by which a flow may fall short from rounding."""
@@ -21,37 +33,94 @@ LONGEST = 1e7
 """Seconds; what is not supplied by then never will be."""
 
 
-class DemandClass(NamedTuple):
-    """So many blocks are held by exactly these suppliers (their indexes)."""
-
-    blocks: int
-    suppliers: FrozenSet[int]
-
-
 Supply = Callable[[float], float]
 """Blocks that can have arrived by a time (s); never falls."""
 
 
+class DemandClass(NamedTuple):
+    """
+    So many blocks are held by exactly these suppliers (their indexes). ``limits``: what some of
+    them can have given of these blocks, where they do not hold them at all times.
+    """
+
+    blocks: int
+    suppliers: FrozenSet[int]
+    limits: Mapping[int, Supply] = {}
+
+    def limit(self, supplier: int, time: float) -> float:
+        """What ``supplier`` can have given of these blocks by ``time``."""
+        supply = self.limits.get(supplier)
+        return inf if supply is None else supply(time)
+
+
+class Window(NamedTuple):
+    """A peer may turn to requests for some views from ``start`` until ``stop`` (s); None: ever."""
+
+    start: float
+    stop: Optional[float]
+
+
+def least_delay(model: PeerModel, jitter: float) -> float:
+    """The least time (s) that a message takes between us and a peer."""
+    return model.rtt / 2 * (1 - jitter / 2)
+
+
+def _sent(model: PeerModel, start: float, stop: float) -> float:
+    """Blocks that a peer sends between two times, if it does nothing else."""
+    total = 0.0
+    for index, step in enumerate(model.rate):
+        end = model.rate[index + 1].time if index + 1 < len(model.rate) else LONGEST
+        total += step.rate * max(0.0, min(stop, end) - max(start, step.time))
+    return total
+
+
+def _last_done(model: PeerModel, jitter: float, time: float) -> float:
+    """When a peer must have sent what is here by ``time``."""
+    end = (time if model.leaves is None else min(time, model.leaves)) - least_delay(model, jitter)
+    return end if model.silent_after is None else min(end, model.silent_after)
+
+
 def peer_supply(model: PeerModel, jitter: float) -> Supply:
     """What a peer can have delivered by a time."""
-    delay = model.rtt / 2 * (1 - jitter / 2)
+    delay = least_delay(model, jitter)
     begin = model.joins + delay
-    steps = model.rate
+    if model.loses.share >= 1 and model.loses.start <= model.joins:
+        # Nothing that is asked before gets there.
+        begin = max(begin, model.loses.stop + delay)
+    # While it gives nothing it may still be at what it turned to before.
+    fruitless = [spell for spell in (model.lies, model.declines) if spell.share >= 1]
 
     def supply(time: float) -> float:
-        if model.lies or model.forges:
+        if model.forges:
             return 0.0
-        end = (time if model.leaves is None else min(time, model.leaves)) - delay
-        if model.silent_after is not None:
-            end = min(end, model.silent_after)
-        total = 0.0
-        for index, step in enumerate(steps):
-            stop = steps[index + 1].time if index + 1 < len(steps) else LONGEST
-            total += step.rate * max(0.0, min(end, stop) - max(begin, step.time))
+        end = _last_done(model, jitter, time)
+        total = _sent(model, begin, end)
+        for spell in fruitless:
+            unfinished = model.max_blocks if spell.start > begin else 0.0
+            idle = _sent(model, max(begin, spell.start), min(end, spell.stop))
+            total -= max(0.0, idle - unfinished)
+        if model.quota is not None:
+            answers = model.quota.burst + model.quota.rate * max(0.0, end - begin)
+            total = min(total, answers * model.max_blocks)
         if model.bucket is not None:
             filled = max(0.0, time - model.joins - 2 * delay)
             total = min(total, model.bucket.burst + model.bucket.refill * filled)
-        return total
+        return max(0.0, total)
+
+    return supply
+
+
+def window_supply(model: PeerModel, jitter: float, window: Window) -> Supply:
+    """What a peer can have delivered by a time of views that it gives in ``window`` alone."""
+    begin = max(model.joins + least_delay(model, jitter), window.start)
+
+    def supply(time: float) -> float:
+        end = _last_done(model, jitter, time)
+        if window.stop is None or end <= window.stop:
+            return _sent(model, begin, end)
+        # What it turned to before may take as long as it likes.
+        unfinished = min(_sent(model, window.stop, end), model.max_blocks)
+        return _sent(model, begin, window.stop) + unfinished
 
     return supply
 
@@ -59,9 +128,9 @@ def peer_supply(model: PeerModel, jitter: float) -> Supply:
 def link_supply(scenario: Scenario) -> Supply:
     """What our own down-link can have taken in by a time."""
     if not scenario.download:
-        return lambda time: float("inf")
+        return lambda time: inf
     first = min(
-        peer.joins + peer.rtt * (1 - scenario.jitter / 2) for peer in scenario.peers
+        peer.joins + 2 * least_delay(peer, scenario.jitter) for peer in scenario.peers
     )
     return lambda time: scenario.download * max(0.0, time - first)
 
@@ -88,27 +157,51 @@ def lower_bound(
     cut: FrozenSet[int] = frozenset(range(len(classes)))
     time = 0.0
     while cut:
-        blocks = sum(classes[index].blocks for index in cut)
-        suppliers = sorted(frozenset().union(*(classes[index].suppliers for index in cut)))
-
-        def together(moment: float) -> float:
-            return min(link(moment), sum(supplies[peer](moment) for peer in suppliers))
-
-        following = least_time(together, blocks)
+        chosen = [classes[index] for index in sorted(cut)]
+        following = least_time(
+            _make_supply_of(chosen, supplies, link), sum(item.blocks for item in chosen)
+        )
         if following <= time:
             return time
         time = following
         capacities = [supply(time) for supply in supplies]
-        cut = violated_cut(classes, capacities, link(time), TOLERANCE * total)
+        limits = {
+            (index, peer): item.limit(peer, time)
+            for index, item in enumerate(classes)
+            for peer in item.limits
+        }
+        cut = violated_cut(classes, capacities, link(time), TOLERANCE * total, limits)
     return time
 
 
+def _make_supply_of(
+    classes: Sequence[DemandClass], supplies: Sequence[Supply], link: Supply
+) -> Supply:
+    """What can have arrived of some classes by a time."""
+    holding = {
+        peer: [item for item in classes if peer in item.suppliers]
+        for peer in sorted(frozenset().union(*(item.suppliers for item in classes)))
+    }
+
+    def together(time: float) -> float:
+        total = 0.0
+        for peer, held in holding.items():
+            total += min(supplies[peer](time), sum(item.limit(peer, time) for item in held))
+        return min(link(time), total)
+
+    return together
+
+
 def violated_cut(
-    classes: Sequence[DemandClass], capacities: Sequence[float], link: float, slack: float
+    classes: Sequence[DemandClass],
+    capacities: Sequence[float],
+    link: float,
+    slack: float,
+    limits: Mapping[Tuple[int, int], float] = {},
 ) -> FrozenSet[int]:
     """
     The classes on the source's side of a minimum cut; none where the flow carries all blocks but
-    ``slack``.
+    ``slack``. ``limits``: what of a class a supplier can give at most, where that is bounded.
     """
     count, peers = len(classes), len(capacities)
     source, gate, sink = 0, 1 + count + peers, 2 + count + peers
@@ -123,7 +216,7 @@ def violated_cut(
         total += item.blocks
         connect(source, 1 + index, float(item.blocks))
         for peer in item.suppliers:
-            connect(1 + index, 1 + count + peer, float("inf"))
+            connect(1 + index, 1 + count + peer, limits.get((index, peer), inf))
     for peer, capacity in enumerate(capacities):
         connect(1 + count + peer, gate, capacity)
     connect(gate, sink, min(link, total + 1.0))

@@ -1,18 +1,30 @@
 """A modelled chain: which views hold a block, and what each peer can give of them."""
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from random import Random
 from typing import List, NamedTuple, Tuple
 
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
-from blockio_plugin.rules.views import range_at
-from blockio_plugin.simulator.scenario import PeerModel, Scenario
+from blockio_plugin.rules.views import ViewRanges, range_at
+from blockio_plugin.simulator.models import PeerModel, Scenario, extend, views_at
 
 GENESIS_HASH = b"genesis"
 """Stands for the block below view 0."""
 
 BLOCK_RLP = bytes(256)
 """Stands for the encoding of each block."""
+
+
+class Chain(NamedTuple):
+    """All blocks, those that are born later included; each of those is in a view of its own."""
+
+    blocks: Tuple[Block, ...]
+    views: int
+    births: Tuple[float, ...] = ()
+
+    def stop_at(self, time: float) -> int:
+        """The first view past the chain as it is at ``time`` (s)."""
+        return self.views + bisect_right(self.births, time)
 
 
 def draw_views(scenario: Scenario, random: Random) -> List[int]:
@@ -24,6 +36,7 @@ def draw_views(scenario: Scenario, random: Random) -> List[int]:
             filled.update(range(start, stop))
         elif probability > 0:
             filled.update(view for view in range(start, stop) if random.random() < probability)
+    filled.update(range(scenario.views, scenario.all_views))
     return sorted(filled)
 
 
@@ -45,45 +58,84 @@ class Answer(NamedTuple):
     blocks: Tuple[Block, ...]
 
 
+def decline(request: GetBlocksByView) -> Answer:
+    """What says that the sender does not want to answer."""
+    return Answer(BlocksByView(request.request_id, request.start_view, 0, 0, ()), ())
+
+
+class Shelf(NamedTuple):
+    """Blocks, and their views beside them for the search."""
+
+    blocks: Tuple[Block, ...]
+    views: List[int]
+
+
 class Library:
     """What one peer holds of the chain, and how it answers from that."""
 
-    def __init__(self, model: PeerModel, chain: Tuple[Block, ...], random: Random) -> None:
+    def __init__(self, model: PeerModel, chain: Chain, random: Random) -> None:
         self._model = model
-        if model.omits:
-            chain = tuple(block for block in chain if random.random() >= model.omits)
         self._chain = chain
-        self._views = [block.view for block in chain]
+        share = model.omits.share
+        self._whole = self._left = _make_shelf(chain.blocks)
+        if share:
+            self._left = _make_shelf(
+                tuple(block for block in chain.blocks if random.random() >= share)
+            )
 
-    def holds(self, view: int) -> bool:
-        """Whether it would give the block at ``view``."""
-        index = bisect_left(self._views, view)
+    def _shelf(self, time: float) -> Shelf:
+        return self._left if self._model.omits.share_at(time) else self._whole
+
+    def _grow(self, ranges: ViewRanges, time: float) -> ViewRanges:
+        """Whoever has the last view of the chain has those that came after it too."""
+        if not self._chain.births:
+            return ranges
+        return extend(ranges, self._chain.views - 1, self._chain.stop_at(time))
+
+    def holdings(self, time: float) -> ViewRanges:
+        """The views that it truly holds at ``time`` (s)."""
+        return self._grow(views_at(self._model.holds, time), time)
+
+    def advert(self, time: float) -> ViewRanges:
+        """The views that it says at ``time`` (s) that it covers."""
+        return self._grow(views_at(self._model.adverts, time), time)
+
+    def gives(self, view: int, time: float) -> bool:
+        """Whether it would give a block at ``view``, where it answers truly."""
+        views = self._shelf(time).views
+        index = bisect_left(views, view)
         return (
-            index < len(self._views)
-            and self._views[index] == view
-            and range_at(self._model.holds, view) is not None
+            index < len(views)
+            and views[index] == view
+            and range_at(self.holdings(time), view) is not None
         )
 
-    def answer(self, request: GetBlocksByView) -> Answer:
-        """Its answer, true or not."""
+    def answer(self, request: GetBlocksByView, time: float) -> Answer:
+        """Its answer, true or not, where it turns to the request at ``time`` (s)."""
         start, stop = request.views
-        if self._model.lies:
-            message = BlocksByView(request.request_id, start, request.length, 0, ())
-            return Answer(message, ())
-        held = range_at(self._model.holds, start)
+        model = self._model
+        if model.lies.share_at(time):
+            return Answer(BlocksByView(request.request_id, start, request.length, 0, ()), ())
+        held = range_at(self.holdings(time), start)
         if held is None:
-            return Answer(BlocksByView(request.request_id, start, 0, 0, ()), ())
+            return decline(request)
+        blocks, views = self._shelf(time)
         stop = min(stop, held.stop)
-        low, high = bisect_left(self._views, start), bisect_left(self._views, stop)
-        most = min(request.max_blocks, self._model.max_blocks)
+        born = self._chain.stop_at(time)
+        low, high = bisect_left(views, start), bisect_left(views, min(stop, born))
+        most = min(request.max_blocks, model.max_blocks)
         if high - low > most:
             high = low + most
-            stop = self._views[high - 1] + 1
-        blocks = self._chain[low:high]
+            stop = views[high - 1] + 1
         next_view = 0
-        if self._model.hints and high < len(self._views) and self._views[high] < held.stop:
-            next_view = self._views[high]
-        raw = tuple(block.rlp for block in blocks)
+        if model.hints and high < len(views) and views[high] < min(held.stop, born):
+            next_view = views[high] + model.hint_error
+        given = blocks[low:high]
+        raw = tuple(block.rlp for block in given)
         return Answer(
-            BlocksByView(request.request_id, start, stop - start, next_view, raw), blocks
+            BlocksByView(request.request_id, start, stop - start, next_view, raw), given
         )
+
+
+def _make_shelf(blocks: Tuple[Block, ...]) -> Shelf:
+    return Shelf(blocks, [block.view for block in blocks])

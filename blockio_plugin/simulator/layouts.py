@@ -2,10 +2,17 @@
 from random import Random
 from typing import List, Optional, Tuple
 
-from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.views import ViewRange, ViewRanges, normalise
+from blockio_plugin.simulator.models import (
+    NEVER,
+    Filled,
+    PeerModel,
+    RateStep,
+    Scenario,
+    Spell,
+    always,
+)
 from blockio_plugin.simulator.run import Run
-from blockio_plugin.simulator.scenario import Filled, PeerModel, RateStep, Scenario
 
 RATE_FACTORS = (0.7, 1.4)
 """Each rate of a perturbed scenario is multiplied by a number drawn from here."""
@@ -69,9 +76,6 @@ def draw_layout(seed: int) -> Scenario:
             name=f"layout-{seed}",
             views=views,
             filled=(Filled(ViewRange(0, views), density),),
-            download=0.0,
-            window=0,
-            jitter=0.1,
             limit=3600.0,
             peers=peers,
         )
@@ -121,16 +125,10 @@ def _make_peer(
         name=name,
         rate=(RateStep(0.0, rate),),
         rtt=rtt,
-        overhead=0.002,
-        holds=holds,
-        adverts=(ViewRange(0, 2 * views),) if fault == "adverts" else holds,
-        max_blocks=MAX_ANSWER_BLOCKS,
-        hints=True,
-        joins=0.0,
-        leaves=None,
-        bucket=None,
+        holds=always(holds),
+        adverts=always((ViewRange(0, 2 * views),)) if fault == "adverts" else always(holds),
         silent_after=3.0 if fault == "silent" else None,
-        lies=fault == "empty",
-        omits=0.05 if fault == "omits" else 0.0,
+        lies=Spell(1.0) if fault == "empty" else NEVER,
+        omits=Spell(0.05) if fault == "omits" else NEVER,
         forges=fault == "forges",
     )

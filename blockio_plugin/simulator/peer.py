@@ -1,8 +1,8 @@
 """A modelled peer in virtual time: when it is done with an answer, and when that reaches us."""
 from random import Random
-from typing import Optional, Tuple
+from typing import NamedTuple, Optional, Tuple
 
-from blockio_plugin.simulator.scenario import PeerModel, RateStep
+from blockio_plugin.simulator.models import PeerModel, RateStep
 
 
 def serve_until(steps: Tuple[RateStep, ...], start: float, blocks: int) -> float:
@@ -20,8 +20,50 @@ def serve_until(steps: Tuple[RateStep, ...], start: float, blocks: int) -> float
     raise AssertionError("the last rate holds for ever")
 
 
+class Tokens:
+    """A token bucket, full at first. Times (s) do not fall."""
+
+    def __init__(self, burst: float, refill: float) -> None:
+        self._burst = burst
+        self._refill = refill
+        self._left = burst
+        self._at = 0.0
+
+    def _fill(self, time: float) -> None:
+        self._left = min(self._burst, self._left + (time - self._at) * self._refill)
+        self._at = time
+
+    def spend(self, time: float, tokens: float) -> float:
+        """When ``tokens`` that are asked for at ``time`` are there; they are spent then."""
+        self._fill(time)
+        if self._left < tokens:
+            time += (tokens - self._left) / self._refill
+            self._left, self._at = tokens, time
+        self._left -= tokens
+        return time
+
+    def try_spend(self, time: float) -> bool:
+        """Spend one token at ``time``. Whether there was one."""
+        self._fill(time)
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
+
+    def rewind(self, time: float) -> None:
+        """What was to be spent after ``time`` was not."""
+        self._at = min(self._at, time)
+
+
+class Turn(NamedTuple):
+    """A request ``reached`` its peer, which turns to it when it ``begins`` (s)."""
+
+    reached: float
+    begins: float
+
+
 class PeerClock:
-    """One connection to a peer: requests are served first in, first out, and stay in order."""
+    """The time of one peer: requests are served first in, first out, and stay in order."""
 
     def __init__(self, model: PeerModel, jitter: float, random: Random) -> None:
         self._model = model
@@ -30,35 +72,45 @@ class PeerClock:
         self._reached = 0.0
         self._free_at = 0.0
         self._arrived = 0.0
-        self._tokens = 0.0 if model.bucket is None else model.bucket.burst
-        self._tokens_at = 0.0
+        self._advert_arrived = 0.0
+        self._tokens = None if model.bucket is None else Tokens(*model.bucket)
+        self._quota = None if model.quota is None else Tokens(model.quota.burst, model.quota.rate)
 
     def _delay(self) -> float:
         return self._model.rtt / 2 * (1 + self._jitter * self._random.uniform(-0.5, 0.5))
 
-    def arrival(self, now: float, blocks: int) -> Optional[float]:
-        """When the answer with ``blocks`` blocks to a request sent ``now`` comes; None: never."""
+    def take(self, now: float) -> Turn:
+        """Take in a request that is sent ``now``."""
         self._reached = max(self._reached, now + self._delay())
-        if self._model.lies:
-            done = self._reached
-        else:
-            start = max(self._reached, self._free_at) + self._model.overhead
-            done = self._spend(serve_until(self._model.rate, start, blocks), blocks)
-            self._free_at = done
+        return Turn(self._reached, max(self._reached, self._free_at))
+
+    def is_within_quota(self, turn: Turn) -> bool:
+        """Whether it may answer the request, as far as its quota goes; counts it if so."""
+        return self._quota is None or self._quota.try_spend(turn.reached)
+
+    def work(self, turn: Turn, blocks: int) -> float:
+        """When it has done an answer of so many ``blocks``."""
+        done = serve_until(self._model.rate, turn.begins + self._model.overhead, blocks)
+        self._free_at = done if self._tokens is None else self._tokens.spend(done, blocks)
+        return self._free_at
+
+    def deliver(self, done: float) -> Optional[float]:
+        """When an answer that is ``done`` then reaches us; None: never."""
         silent_after = self._model.silent_after
         if silent_after is not None and done > silent_after:
             return None
         self._arrived = max(self._arrived, done + self._delay())
         return self._arrived
 
-    def _spend(self, time: float, blocks: int) -> float:
-        """When the bucket has tokens for an answer that could else be sent at ``time``."""
-        if self._model.bucket is None:
-            return time
-        burst, refill = self._model.bucket
-        tokens = min(burst, self._tokens + (time - self._tokens_at) * refill)
-        if tokens < blocks:
-            time += (blocks - tokens) / refill
-            tokens = float(blocks)
-        self._tokens, self._tokens_at = tokens - blocks, time
-        return time
+    def deliver_advert(self, sent: float) -> float:
+        """When an advert reaches us that is ``sent`` then; none overtakes another."""
+        self._advert_arrived = max(self._advert_arrived, sent + self._delay())
+        return self._advert_arrived
+
+    def reconnect(self, now: float) -> None:
+        """Forget what it was asked and has not answered."""
+        self._free_at = min(self._free_at, now)
+        self._reached = self._arrived = self._advert_arrived = now
+        for tokens in (self._tokens, self._quota):
+            if tokens is not None:
+                tokens.rewind(now)

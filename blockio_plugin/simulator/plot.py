@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.simulator.models import PeerModel, Scenario, views_at
 from blockio_plugin.simulator.result import Result, Trace
-from blockio_plugin.simulator.scenario import PeerModel, Scenario
 
 SIZE = (11.0, 8.0)
 """Inches."""
@@ -57,7 +57,7 @@ def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
     views.axvline(result.lower_bound, color="black", linestyle=":", label="lower bound")
     views.axvline(result.seconds, color="black", linestyle="--", label="finished")
     views.set_xlim(0, result.seconds * 1.02)
-    views.set_ylim(0, scenario.views)
+    views.set_ylim(0, scenario.all_views)
     views.set_ylabel("views")
     views.set_title(
         f"{scenario.name}: {result.seconds:.2f} s, {result.ratio:.3f} times the lower bound\n"
@@ -81,7 +81,8 @@ def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
 
 
 def _describe(scenario: Scenario, model: PeerModel) -> str:
-    if model.holds == (ViewRange(0, scenario.views),):
+    holds = views_at(model.holds, model.joins)
+    if holds == (ViewRange(0, scenario.views),):
         return f"peer {model.name}"
-    held = ", ".join(map(str, model.holds[:MAX_HELD]))
-    return f"peer {model.name}: holds {held}" + (" ..." if len(model.holds) > MAX_HELD else "")
+    held = ", ".join(map(str, holds[:MAX_HELD]))
+    return f"peer {model.name}: holds {held}" + (" ..." if len(holds) > MAX_HELD else "")

@@ -1,5 +1,6 @@
 """What a run came to."""
-from typing import Any, Dict, NamedTuple, Tuple
+from statistics import median
+from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.views import ViewRanges
 
@@ -12,6 +13,18 @@ class PeerResult(NamedTuple):
     blocks: int
     score: float
     banned: bool
+
+
+class Delays(NamedTuple):
+    """Seconds from the birth of a block to its arrival, over all by which the chain grew."""
+
+    median: float
+    worst: float
+
+    @classmethod
+    def of(cls, delays: Sequence[float]) -> Optional["Delays"]:
+        """Of these delays; None where there are none."""
+        return cls(median(delays), max(delays)) if delays else None
 
 
 class Result(NamedTuple):
@@ -30,11 +43,16 @@ class Result(NamedTuple):
     honest_banned: int
     unavailable: ViewRanges
     cpu_seconds: float
+    delays: Optional[Delays]
     peers: Tuple[PeerResult, ...]
 
     def to_json(self) -> Dict[str, Any]:
         """Plain values for a JSON object."""
-        return {**self._asdict(), "peers": [peer._asdict() for peer in self.peers]}
+        return {
+            **self._asdict(),
+            "delays": None if self.delays is None else self.delays._asdict(),
+            "peers": [peer._asdict() for peer in self.peers],
+        }
 
 
 class Delivery(NamedTuple):

@@ -5,21 +5,33 @@ The harness stands where the receiver and the importer stand in a node: it check
 a peer whose blocks do not verify, and confirms blocks as soon as they link.
 """
 import gc
-import heapq
+from math import inf
 from random import Random
 from time import thread_time
-from typing import Callable, Dict, FrozenSet, List, NamedTuple, Optional, Set, Tuple
+from typing import AbstractSet, Callable, Dict, List, Optional, Set, Tuple
 
 from blockio_plugin.rules.answers import check_answer
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
-from blockio_plugin.rules.messages import GetBlocksByView
+from blockio_plugin.rules.messages import Offence
 from blockio_plugin.rules.requests import Request
-from blockio_plugin.simulator.bound import DemandClass, link_supply, lower_bound, peer_supply
-from blockio_plugin.simulator.chain import GENESIS_HASH, Answer, Library, draw_views, make_chain
-from blockio_plugin.simulator.peer import PeerClock
-from blockio_plugin.simulator.result import Delivery, PeerResult, Result, ScoreSample, Trace
-from blockio_plugin.simulator.scenario import PeerModel, Scenario
+from blockio_plugin.rules.views import ViewRanges
+from blockio_plugin.simulator.chain import GENESIS_HASH
+from blockio_plugin.simulator.demand import compute_bound, compute_demand
+from blockio_plugin.simulator.invariants import InvariantBroken
+from blockio_plugin.simulator.models import Scenario
+from blockio_plugin.simulator.network import (
+    Advertised,
+    Arrived,
+    Event,
+    Grown,
+    Joined,
+    Left,
+    Network,
+    Restarted,
+    to_tick,
+)
+from blockio_plugin.simulator.result import Delays, Delivery, PeerResult, Result, ScoreSample, Trace
 
 READY_BLOCKS = 1_000_000
 """Blocks that the harness takes at once, most: as many as there are."""
@@ -28,32 +40,28 @@ READY_BYTES = 2 ** 40
 """Bytes that the harness takes at once, most."""
 
 
-class Arrival(NamedTuple):
-    """An answer that is on its way."""
+LATEST_START = 30 * 24 * 3600.0
+"""Seconds that the rules' clock reads at the beginning, most, where the scenario does not say."""
 
-    peer: str
-    request: Request
-    answer: Answer
-
-
-class Joining(NamedTuple):
-    """A peer connects."""
-
-    peer: str
-
-
-class Leaving(NamedTuple):
-    """A peer drops the connection."""
-
-    peer: str
+MOST_STEPS = 10_000
+"""Steps of a run at one moment, most: with more, the rules want to be called without end."""
 
 
 Observer = Callable[["Run"], None]
 """Looks at a run after every event."""
 
 
+class TimeStandsStill(AssertionError):
+    """The rules want to be called again and again at the same moment."""
+
+
 class Run:
-    """A scenario and a seed, played to the end."""
+    """
+    A scenario and a seed, played to the end.
+
+    Two clocks run: ``time`` since the beginning, in which scenarios and results are written, and
+    what the rules are told, ``now``, which begins anywhere.
+    """
 
     def __init__(
         self,
@@ -62,130 +70,122 @@ class Run:
         observer: Optional[Observer] = None,
         traced: bool = False,
     ) -> None:
-        self._scenario = scenario
-        self._models = {model.name: model for model in scenario.peers}
-        random = Random(seed)
-        self._chain = make_chain(draw_views(scenario, random))
-        self._libraries = {
-            name: Library(model, self._chain, Random(f"{seed}/{name}"))
-            for name, model in self._models.items()
-        }
-        self._clocks = {
-            name: PeerClock(model, scenario.jitter, random)
-            for name, model in self._models.items()
-        }
-        self._missing, self._classes = self._compute_needed()
+        self.scenario = scenario
+        self._seed = seed
+        self.models = {model.name: model for model in scenario.peers}
+        self.network = Network(scenario, seed)
+        self._demand = compute_demand(scenario, self.network.chain, self.network.libraries)
+        self._missing: Set[int] = set(self._demand.views)
         self._observer = observer
         self._traced = traced
-        self._events: List[Tuple[float, int, object]] = []
-        self._sequence = 0
-        self.now = 0.0
-        self._link_free_at = 0.0
-        self._connected: Dict[str, bool] = {}
-        self._banned: Set[str] = set()
-        self._requests: Dict[str, int] = dict.fromkeys(self._models, 0)
-        self._blocks: Dict[str, int] = dict.fromkeys(self._models, 0)
-        self._last_score: Dict[str, float] = dict.fromkeys(self._models, 0.0)
+        drawn = Random(f"{seed}/start").uniform(0.0, LATEST_START)
+        self._start = to_tick(drawn if scenario.start is None else scenario.start)
+        self.time = 0.0
+        """Seconds since the beginning."""
+        self._steps_at_once = 0
+        self.adverts: Dict[str, ViewRanges] = {}
+        """What each connected peer advertised last, as far as we were told."""
+        self.open: Dict[int, Request] = {}
+        """What was asked and neither answered nor given up yet, by request id."""
+        self.banned: Set[str] = set()
+        """Peers that we dropped."""
+        self._requests: Dict[str, int] = dict.fromkeys(self.models, 0)
+        self._blocks: Dict[str, int] = dict.fromkeys(self.models, 0)
+        self._last_score: Dict[str, float] = dict.fromkeys(self.models, 0.0)
         self._duplicates = self._timeouts = self._max_in_flight = self._max_held = 0
-        self._arrived = 0
-        self._cpu = 0.0
+        self.requests = 0
+        """Requests sent."""
+        self.arrived = 0
+        """Blocks that arrived and were not held."""
+        self.confirmed = 0
+        """Blocks that arrived and link, from the first one on."""
+        self.peer_seconds = 0.0
+        """Seconds of all connections together."""
+        self.joined = 0
+        """Connections made, those after a restart included."""
+        self._delays: Dict[int, float] = {}
+        self.cpu = 0.0
+        """CPU seconds spent in the rules."""
         self.plan_cpu = 0.0
         """CPU seconds spent in deciding what to ask."""
         self._deliveries: List[Delivery] = []
         self._samples: List[ScoreSample] = []
-        limits = Limits(window=scenario.window)
-        self.fetch = Fetch(front=Front(0, GENESIS_HASH), limits=limits, random=Random(seed))
+        self._restarts = 0
+        self.fetch = self._make_fetch(Front(0, GENESIS_HASH))
 
-    def _compute_needed(self) -> Tuple[Set[int], List[DemandClass]]:
-        """The views whose blocks must arrive, and the classes they form for the lower bound."""
-        models = self._scenario.peers
-        cuts: Set[int] = {0, self._scenario.views}
-        for model in models:
-            for views in model.holds:
-                cuts.update(view for view in views if view < self._scenario.views)
-        bounds = sorted(cuts)
-        needed: Set[int] = set()
-        counts: Dict[FrozenSet[int], int] = {}
-        index = 0
-        for start, stop in zip(bounds, bounds[1:]):
-            suppliers = frozenset(
-                number
-                for number, model in enumerate(models)
-                if not (model.lies or model.forges)
-                and any(held.start <= start and stop <= held.stop for held in model.holds)
-            )
-            lasting = [
-                self._libraries[models[number].name]
-                for number in suppliers
-                if models[number].silent_after is None
-            ]
-            sure = any(self._models_omit_nothing(models[number]) for number in suppliers)
-            blocks = 0
-            while index < len(self._chain) and self._chain[index].view < stop:
-                view = self._chain[index].view
-                if lasting and (sure or any(library.holds(view) for library in lasting)):
-                    needed.add(view)
-                    blocks += 1
-                index += 1
-            if blocks:
-                counts[suppliers] = counts.get(suppliers, 0) + blocks
-        return needed, [DemandClass(blocks, who) for who, blocks in counts.items()]
+    def _make_fetch(self, front: Front) -> Fetch:
+        random = Random(f"{self._seed}/{self._restarts}" if self._restarts else self._seed)
+        return Fetch(front=front, limits=Limits(window=self.scenario.window), random=random)
 
-    @staticmethod
-    def _models_omit_nothing(model: PeerModel) -> bool:
-        return model.silent_after is None and not model.omits
+    @property
+    def now(self) -> float:
+        """What the rules' clock reads (s)."""
+        return self._start + self.time
 
     def compute_bound(self) -> float:
         """The lower bound of this scenario and chain (s)."""
-        supplies = [peer_supply(model, self._scenario.jitter) for model in self._scenario.peers]
-        return lower_bound(self._classes, supplies, link_supply(self._scenario))
+        return compute_bound(self.scenario, self._demand)
 
-    def _at(self, time: float, event: object) -> None:
-        self._sequence += 1
-        heapq.heappush(self._events, (time, self._sequence, event))
+    @property
+    def missing(self) -> Set[int]:
+        """The views whose blocks have not arrived yet, of those that must."""
+        return self._missing
+
+    @property
+    def finished(self) -> bool:
+        """Whether all that must arrive is here."""
+        return not self._missing
+
+    def require(self, views: AbstractSet[int]) -> None:
+        """From now on, these views alone must arrive."""
+        self._missing &= views
+
+    def begin(self) -> None:
+        """Want the whole chain."""
+        self._want(self.scenario.views)
 
     def play(self) -> Result:
         """Run to the end, or to the scenario's limit."""
-        bound = self.compute_bound()
-        for name, model in self._models.items():
-            self._at(model.joins, Joining(name))
-            if model.leaves is not None:
-                self._at(model.leaves, Leaving(name))
-        self._timed(lambda: self.fetch.set_target(self._scenario.views))
+        self.begin()
         # The whole chain of the modelled peers is in memory. To look through it for cycles again
         # and again is no work of the rules, and would be counted as theirs.
         gc.freeze()
-        while self._missing and self.now < self._scenario.limit:
-            self._step()
+        while not self.finished and self.time < self.scenario.limit:
+            self.step()
         gc.unfreeze()
-        finished = not self._missing
+        return self.result()
+
+    def result(self) -> Result:
+        """What the run came to so far."""
+        bound = self.compute_bound()
         status = self.fetch.status(self.now)
         for peer in status.peers:
             self._last_score[str(peer.peer)] = peer.score or 0.0
-        honest = {name for name, model in self._models.items() if model.is_honest}
+        honest = {name for name, model in self.models.items() if model.is_honest}
         return Result(
-            finished=finished,
-            seconds=self.now,
+            finished=self.finished,
+            seconds=self.time,
             lower_bound=bound,
-            ratio=self.now / bound if bound else 1.0,
-            blocks=self._arrived,
+            ratio=self.time / bound if bound else 1.0,
+            blocks=self.arrived,
             duplicates=self._duplicates,
-            requests=sum(self._requests.values()),
+            requests=self.requests,
             timeouts=self._timeouts,
             max_in_flight=self._max_in_flight,
             max_held=self._max_held,
-            honest_banned=len(self._banned & honest),
+            honest_banned=len(self.banned & honest),
             unavailable=status.unserviceable,
-            cpu_seconds=self._cpu,
+            cpu_seconds=self.cpu,
+            delays=Delays.of(list(self._delays.values())),
             peers=tuple(
                 PeerResult(
                     name,
                     self._requests[name],
                     self._blocks[name],
                     self._last_score[name],
-                    name in self._banned,
+                    name in self.banned,
                 )
-                for name in self._models
+                for name in self.models
             ),
         )
 
@@ -197,79 +197,134 @@ class Run:
     def _timed(self, call: Callable[[], object]) -> None:
         start = thread_time()
         call()
-        self._cpu += thread_time() - start
+        self.cpu += thread_time() - start
 
-    def _step(self) -> None:
-        """The next thing that happens: an event of the network, or the rules' own time."""
-        start = thread_time()
-        wake_at = self.fetch.wake_at(self.now)
-        self._cpu += thread_time() - start
-        next_event = self._events[0][0] if self._events else float("inf")
-        if wake_at is not None and wake_at < next_event:
-            self.now = max(self.now, wake_at)
-            self._expire()
-        elif self._events:
-            self.now, _, event = heapq.heappop(self._events)
-            self._happen(event)
-            while self._events and self._events[0][0] == self.now:
-                self._happen(heapq.heappop(self._events)[2])
-        else:
-            self.now = self._scenario.limit
+    def step(self) -> None:
+        """
+        Come to the next thing that reaches us, or to when the rules want to be called, and do all
+        that is to be done then: take in what came, give up on what is late, ask for more.
+        """
+        before = self.time
+        wake_at = self._wake_at()
+        happened = self.network.advance(wake_at)
+        if happened is None and wake_at == inf:
+            self.time = self.scenario.limit
             return
+        due = wake_at if happened is None else happened[0]
+        self.time = max(before, self._awake_at(due))
+        self.peer_seconds += len(self.adverts) * (self.time - before)
+        happened = happened or self.network.advance(self.time)
+        while happened is not None:
+            self._happen(*happened)
+            happened = self.network.advance(self.time)
+        self._expire()
         self._plan()
         if self._observer is not None:
             self._observer(self)
+        self._steps_at_once = self._steps_at_once + 1 if self.time == before else 0
+        if self._steps_at_once > MOST_STEPS:
+            raise TimeStandsStill(f"{MOST_STEPS} steps at {self.time} s")
 
-    def _happen(self, event: object) -> None:
-        if isinstance(event, Joining):
-            self._join(self._models[event.peer])
-        elif isinstance(event, Leaving):
-            self._leave(event.peer)
-        elif isinstance(event, Arrival) and event.peer in self._connected:
-            self._receive(event)
+    def _wake_at(self) -> float:
+        start = thread_time()
+        wake_at = self.fetch.wake_at(self.now)
+        self.cpu += thread_time() - start
+        return inf if wake_at is None else to_tick(max(0.0, wake_at - self._start))
 
-    def _join(self, model: PeerModel) -> None:
-        self._connected[model.name] = True
-        head = model.adverts[-1].stop - 1 if model.adverts else 0
+    def _awake_at(self, time: float) -> float:
+        """When our loop next runs, at ``time`` or after it."""
+        for start, length in self.scenario.stalls:
+            if start <= time < start + length:
+                time = to_tick(start + length)
+        return time
 
-        def join() -> None:
-            self.fetch.join(model.name, self.now)
-            self.fetch.advertise(model.name, head, model.adverts, self.now)
+    def _happen(self, time: float, event: Event) -> None:
+        """Something reached us at ``time``: now, or while our loop stood still."""
+        if isinstance(event, Arrived):
+            if event.peer in self.adverts:
+                self._receive(event, time)
+        elif isinstance(event, Joined):
+            self._join(event, time)
+        elif isinstance(event, Advertised):
+            if event.peer in self.adverts:
+                self._advertise(event.peer, event.ranges, time)
+        elif isinstance(event, Left):
+            self._leave(event.peer, time)
+        elif isinstance(event, Grown):
+            self._want(event.stop)
+        else:
+            self._restart(event, time)
 
-        self._timed(join)
+    def _want(self, target: int) -> None:
+        self._timed(lambda: self.fetch.set_target(target))
 
-    def _leave(self, name: str) -> None:
-        if self._connected.pop(name, False):
+    def _join(self, joined: Joined, time: float) -> None:
+        self.joined += 1
+        self._timed(lambda: self.fetch.join(joined.peer, self._start + time))
+        self._advertise(joined.peer, joined.ranges, time)
+
+    def _advertise(self, name: str, ranges: ViewRanges, time: float) -> None:
+        self.adverts[name] = ranges
+        head = ranges[-1].stop - 1 if ranges else 0
+        self._timed(lambda: self.fetch.advertise(name, head, ranges, self._start + time))
+
+    def _leave(self, name: str, time: float) -> None:
+        if self.adverts.pop(name, None) is not None:
             for peer in self.fetch.status(self.now).peers:
                 if peer.peer == name:
                     self._last_score[name] = peer.score or 0.0
-            self._timed(lambda: self.fetch.leave(name, self.now))
+            self._timed(lambda: self.fetch.leave(name, self._start + time))
+            self.open = {
+                number: request for number, request in self.open.items() if request.peer != name
+            }
 
-    def _receive(self, arrival: Arrival) -> None:
-        name, request, answer = arrival
-        if self._models[name].forges and answer.blocks:
+    def _ban(self, name: str, time: float) -> None:
+        self.banned.add(name)
+        self.network.drop(name)
+        self._leave(name, time)
+
+    def _restart(self, restarted: Restarted, time: float) -> None:
+        """What was imported is kept, and nothing else."""
+        self._restarts += 1
+        front, target = self.fetch.front, self.fetch.ledger.target
+        self.fetch = self._make_fetch(front)
+        self._want(target)
+        self._missing.update(view for view in self._demand.views if view >= front.view)
+        self.adverts.clear()
+        self.open.clear()
+        for joined in restarted.peers:
+            self._join(joined, time)
+
+    def _receive(self, arrived: Arrived, time: float) -> None:
+        name, request, answer = arrived
+        if self.models[name].forges and answer.blocks:
             # Their bodies do not match their headers: production's receiver drops the peer for it.
-            self._banned.add(name)
-            self._leave(name)
+            self._ban(name, time)
             return
         start = thread_time()
-        check_answer(request, answer.message, answer.blocks)
         message = answer.message
-        receipt = self.fetch.receive(
-            name,
-            request.request_id,
-            message.covered,
-            message.next_view,
-            answer.blocks,
-            self.now,
-        )
+        try:
+            check_answer(request, message, answer.blocks)
+            receipt = self.fetch.receive(
+                name,
+                request.request_id,
+                message.covered,
+                message.next_view,
+                answer.blocks,
+                self._start + time,
+            )
+        except Offence:
+            self._ban(name, time)
+            return
         ready = self.fetch.ready(READY_BLOCKS, READY_BYTES)
         if ready:
             self.fetch.confirm(ready[-1].view)
-        self._cpu += thread_time() - start
+        self.cpu += thread_time() - start
+        self._confirm(ready)
+        self.open.pop(request.request_id, None)
         self._blocks[name] += len(receipt.fresh)
         self._duplicates += receipt.duplicates
-        self._note_arrival(receipt.fresh)
+        self._note_arrival(receipt.fresh, time)
         if self._traced:
             self._deliveries.append(
                 Delivery(
@@ -277,51 +332,57 @@ class Run:
                     message.start_view,
                     message.covered.stop,
                     len(answer.blocks),
-                    request.issued_at,
-                    self.now,
+                    request.issued_at - self._start,
+                    time,
                     bool(receipt.fresh),
                 )
             )
             for peer in self.fetch.status(self.now).peers:
                 if peer.peer == name and peer.score is not None:
-                    self._samples.append(ScoreSample(name, self.now, peer.score))
+                    self._samples.append(ScoreSample(name, time, peer.score))
 
-    def _note_arrival(self, fresh: Tuple[Block, ...]) -> None:
-        self._arrived += len(fresh)
+    def _confirm(self, ready: Tuple[Block, ...]) -> None:
+        """What is handed out is the true chain, each block once and in its turn."""
+        stop = self.confirmed + len(ready)
+        if ready != self.network.chain.blocks[self.confirmed : stop]:
+            raise InvariantBroken(f"block {self.confirmed} and those after it are not the chain's")
+        self.confirmed = stop
+
+    def _note_arrival(self, fresh: Tuple[Block, ...], time: float) -> None:
+        self.arrived += len(fresh)
+        if self.scenario.births:
+            self._note_delays(fresh, time)
         self._missing.difference_update([block.view for block in fresh])
         self._max_held = max(self._max_held, self.fetch.held_blocks)
+
+    def _note_delays(self, fresh: Tuple[Block, ...], time: float) -> None:
+        chain = self.network.chain
+        for block in fresh:
+            if block.view >= chain.views:
+                born = chain.births[block.view - chain.views]
+                self._delays.setdefault(block.view, time - born)
 
     def _expire(self) -> None:
         start = thread_time()
         late = self.fetch.expire(self.now)
-        self._cpu += thread_time() - start
+        self.cpu += thread_time() - start
         self._timeouts += len(late)
+        for request in late:
+            self.open.pop(request.request_id, None)
 
     def _plan(self) -> None:
         start = thread_time()
         requests = self.fetch.plan(self.now)
         passed = thread_time() - start
-        self._cpu += passed
+        self.cpu += passed
         self.plan_cpu += passed
+        self.requests += len(requests)
         for request in requests:
-            self._send(request)
+            self.open[request.request_id] = request
+            self._requests[str(request.peer)] += 1
+            self.network.send(request, self.time)
         if requests:
             self._max_in_flight = max(self._max_in_flight, round(self.fetch.blocks_in_flight))
-
-    def _send(self, request: Request) -> None:
-        name = str(request.peer)
-        self._requests[name] += 1
-        start, stop = request.views
-        message = GetBlocksByView(request.request_id, start, stop - start, request.max_blocks)
-        answer = self._libraries[name].answer(message)
-        time = self._clocks[name].arrival(self.now, len(answer.blocks))
-        if time is None:
-            return
-        if self._scenario.download:
-            self._link_free_at = max(self._link_free_at, time)
-            self._link_free_at += len(answer.blocks) / self._scenario.download
-            time = self._link_free_at
-        self._at(time, Arrival(name, request, answer))
 
 
 def simulate(scenario: Scenario, seed: int) -> Result:

@@ -1,11 +1,26 @@
-"""A scenario: a chain, our own link, and peers with their speeds and faults; read from TOML."""
+"""Reads a scenario from TOML; what cannot be used is told by its key and value."""
+from math import inf
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 import tomli
 
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange, ViewRanges, normalise
+from blockio_plugin.simulator.models import (
+    NEVER,
+    Bucket,
+    Filled,
+    Growth,
+    PeerModel,
+    Quota,
+    RateStep,
+    Scenario,
+    Spell,
+    Stall,
+    ViewsStep,
+    always,
+)
 
 MAX_VIEWS = 2 ** 32
 """Views of a simulated chain, most."""
@@ -19,65 +34,6 @@ MAX_PEERS = 10_000
 
 class ScenarioError(ValueError):
     """A scenario cannot be used. The message names the file, the key and the value."""
-
-
-class Filled(NamedTuple):
-    """Each of ``views`` holds a block with this probability."""
-
-    views: ViewRange
-    probability: float
-
-
-class RateStep(NamedTuple):
-    """From ``time`` (s) on, a peer sends ``rate`` blocks/s."""
-
-    time: float
-    rate: float
-
-
-class Bucket(NamedTuple):
-    """A token bucket: this many blocks at once, and ``refill`` blocks/s in the long run."""
-
-    burst: float
-    refill: float
-
-
-class PeerModel(NamedTuple):
-    """One modelled peer; times in seconds, see ``fixtures/scenarios/README.md``."""
-
-    name: str
-    rate: Tuple[RateStep, ...]
-    rtt: float
-    overhead: float
-    holds: ViewRanges
-    adverts: ViewRanges
-    max_blocks: int
-    hints: bool
-    joins: float
-    leaves: Optional[float]
-    bucket: Optional[Bucket]
-    silent_after: Optional[float]
-    lies: bool
-    omits: float
-    forges: bool
-
-    @property
-    def is_honest(self) -> bool:
-        """Whether all it says is true, and it says all it knows."""
-        return not (self.lies or self.forges or self.omits)
-
-
-class Scenario(NamedTuple):
-    """A whole simulated network."""
-
-    name: str
-    views: int
-    filled: Tuple[Filled, ...]
-    download: float
-    window: int
-    jitter: float
-    limit: float
-    peers: Tuple[PeerModel, ...]
 
 
 class _Table:
@@ -158,12 +114,23 @@ def _filled(value: Any) -> Tuple[Filled, ...]:
     return tuple(filled)
 
 
+def _ascending(times: List[float]) -> None:
+    _check(bool(times) and times[0] == 0.0 and times == sorted(set(times)))
+
+
 def _rate(value: Any) -> Tuple[RateStep, ...]:
     if not isinstance(value, list):
         return (RateStep(0.0, _positive(value)),)
     steps = tuple(RateStep(_number(time), _positive(rate)) for time, rate in value)
-    times = [step.time for step in steps]
-    _check(bool(steps) and times[0] == 0.0 and times == sorted(set(times)))
+    _ascending([step.time for step in steps])
+    return steps
+
+
+def _views(value: Any) -> Tuple[ViewsStep, ...]:
+    if not any(isinstance(part, list) for item in _list(value) for part in _list(item)):
+        return always(_ranges(value))
+    steps = tuple(ViewsStep(_number(time), _ranges(ranges)) for time, ranges in value)
+    _ascending([step.time for step in steps])
     return steps
 
 
@@ -172,19 +139,71 @@ def _bucket(value: Any) -> Bucket:
     return Bucket(_number(burst), _positive(refill))
 
 
-def _lies(value: Any) -> bool:
-    _check(value == "empty")
-    return True
+def _quota(value: Any) -> Quota:
+    rate, burst = _list(value, 2)
+    return Quota(_positive(rate), _number(burst, 1.0))
+
+
+def _growth(value: Any) -> Growth:
+    interval, blocks = _list(value, 2)
+    return Growth(_positive(interval), _count(1, MAX_BLOCKS)(blocks))
+
+
+def _stalls(value: Any) -> Tuple[Stall, ...]:
+    stalls = [_list(item, 2) for item in _list(value)]
+    return tuple(sorted(Stall(_number(start), _positive(length)) for start, length in stalls))
+
+
+def _times(value: Any) -> Tuple[float, ...]:
+    return tuple(sorted(_positive(time) for time in _list(value)))
+
+
+def _share(value: Any) -> float:
+    return _number(value, 0.0, 1.0)
+
+
+def _spell(value: Any) -> Spell:
+    """A share at all times, or ``[share, from, to]``."""
+    if not isinstance(value, list):
+        return Spell(_share(value))
+    share, start, stop = value
+    return _bounded(_share(share), start, stop)
+
+
+def _bounded(share: float, start: Any, stop: Any) -> Spell:
+    spell = Spell(share, _number(start), inf if stop == inf else _number(stop))
+    _check(spell.start < spell.stop)
+    return spell
+
+
+def _loses(value: Any) -> Spell:
+    """As ``_spell``; ``[from, to]`` is everything in that time."""
+    if isinstance(value, list) and len(value) == 2:
+        return _bounded(1.0, *value)
+    return _spell(value)
+
+
+def _lies(value: Any) -> Spell:
+    """``"empty"`` at all times, or ``["empty", from, to]``."""
+    lie, *bounds = value if isinstance(value, list) else [value]
+    _check(lie == "empty")
+    return _bounded(1.0, *bounds) if bounds else Spell(1.0)
 
 
 NOT_NEGATIVE = "not a number, or below 0"
-RANGES = "not a list of [from, to] with 0 <= from < to"
+NOT_POSITIVE = "not a number above 0"
+NEITHER = "neither true nor false"
+VIEWS = (
+    "not a list of [from, to] with 0 <= from < to, nor steps [[0.0, ranges], [time, ranges], ...]"
+)
+LIES = 'neither "empty", the only lie known, nor ["empty", from, to]'
+SPELL = "not a share from 0 to 1, nor [share, from, to]"
 
 
 def _read_peers(values: Mapping[str, Any], number: int, views: int) -> Tuple[PeerModel, ...]:
     table = _Table(values, f"peers[{number}].")
     count = table.take("count", 1, _count(1, MAX_PEERS), f"not a count from 1 to {MAX_PEERS}")
-    holds = table.take("holds", (ViewRange(0, views),), _ranges, RANGES)
+    holds = table.take("holds", always((ViewRange(0, views),)), _views, VIEWS)
     joins = table.take("joins", 0.0, _number, NOT_NEGATIVE)
     leaves = table.take("leaves", None, _number, NOT_NEGATIVE)
     if leaves is not None and leaves <= joins:
@@ -200,23 +219,28 @@ def _read_peers(values: Mapping[str, Any], number: int, views: int) -> Tuple[Pee
         rtt=table.take("rtt", 0.1, _number, NOT_NEGATIVE),
         overhead=table.take("overhead", 0.002, _number, NOT_NEGATIVE),
         holds=holds,
-        adverts=table.take("adverts", holds, _ranges, RANGES),
+        adverts=table.take("adverts", holds, _views, VIEWS),
         max_blocks=table.take(
             "max_blocks",
             MAX_ANSWER_BLOCKS,
             _count(1, MAX_ANSWER_BLOCKS),
             f"not a count from 1 to {MAX_ANSWER_BLOCKS}",
         ),
-        hints=table.take("hints", True, _flag, "neither true nor false"),
+        hints=table.take("hints", True, _flag, NEITHER),
         joins=joins,
         leaves=leaves,
         bucket=table.take("bucket", None, _bucket, "not [burst, refill above 0]"),
         silent_after=table.take("silent_after", None, _number, NOT_NEGATIVE),
-        lies=table.take("lies", False, _lies, 'the only lie known is "empty"'),
-        omits=table.take(
-            "omits", 0.0, lambda value: _number(value, 0.0, 1.0), "not a share from 0 to 1"
+        lies=table.take("lies", NEVER, _lies, LIES),
+        omits=table.take("omits", NEVER, _spell, SPELL),
+        forges=table.take("forges", False, _flag, NEITHER),
+        loses=table.take("loses", NEVER, _loses, f"{SPELL}, nor [from, to]"),
+        declines=table.take("declines", NEVER, _spell, SPELL),
+        quota=table.take(
+            "quota", None, _quota, "not [requests/s above 0, burst of at least 1]"
         ),
-        forges=table.take("forges", False, _flag, "neither true nor false"),
+        hint_error=table.take("hint_error", 0, _count(0, MAX_VIEWS), "not a count of views"),
+        advert_every=table.take("advert_every", None, _positive, NOT_POSITIVE),
     )
     table.finish()
     names = [f"{number}"] if count == 1 else [f"{number}.{copy}" for copy in range(count)]
@@ -259,16 +283,23 @@ def read_scenario(document: Mapping[str, Any], name: str) -> Scenario:
         if not isinstance(values, dict):
             raise ScenarioError(f"peers[{number}] = {values!r}: not a table")
         models.extend(_read_peers(values, number, views))
+    grows = chain.take(
+        "grows", None, _growth, f"not [seconds above 0, blocks from 1 to {MAX_BLOCKS}]"
+    )
     scenario = Scenario(
         name=name,
         views=views,
         filled=filled,
+        grows=grows,
         download=client.take("download", 0.0, _number, NOT_NEGATIVE),
         window=client.take("window", 0, _count(0, MAX_VIEWS), "not a count of views"),
         jitter=simulation.take(
             "jitter", 0.1, lambda value: _number(value, 0.0, 2.0), "not a number from 0 to 2"
         ),
-        limit=simulation.take("limit", 600.0, _positive, "not a number above 0"),
+        limit=simulation.take("limit", 600.0, _positive, NOT_POSITIVE),
+        start=simulation.take("start", None, _number, NOT_NEGATIVE),
+        stalls=simulation.take("stalls", (), _stalls, "not a list of [from, seconds above 0]"),
+        restarts=simulation.take("restarts", (), _times, "not a list of times above 0"),
         peers=tuple(models),
     )
     for table in (chain, client, simulation):

@@ -5,11 +5,11 @@ import json
 from pathlib import Path
 import sys
 import tempfile
-from typing import Dict, List, Sequence
+from typing import Callable, Dict, List, Sequence
 
 from rich.console import Console
 
-from blockio_plugin.tools import bench_bus, bench_chain, bench_scheduler, bench_sync
+from blockio_plugin.tools import bench_bus, bench_chain, bench_chaos, bench_scheduler, bench_sync
 from blockio_plugin.tools.bench_report import BenchRun, Figure, Part, make_table
 from blockio_plugin.tools.display import Display
 
@@ -20,7 +20,13 @@ NODE_PARTS: Dict[str, Part] = {
 }
 """The parts that run processes of their own."""
 
-PARTS = ("scheduler", *NODE_PARTS)
+PLAYED_PARTS: Dict[str, Callable[[List[str]], int]] = {
+    "scheduler": bench_scheduler.main,
+    "chaos": bench_chaos.main,
+}
+"""The parts that play modelled networks."""
+
+PARTS = (*PLAYED_PARTS, *NODE_PARTS)
 """All parts, in the order in which they are run."""
 
 
@@ -56,8 +62,8 @@ def run_nodes(part: str, arguments: Sequence[str]) -> int:
 
 def run(part: str, arguments: Sequence[str]) -> int:
     """Run one part with its own arguments."""
-    if part == "scheduler":
-        return bench_scheduler.main(list(arguments))
+    if part in PLAYED_PARTS:
+        return PLAYED_PARTS[part](list(arguments))
     return run_nodes(part, arguments)
 
 

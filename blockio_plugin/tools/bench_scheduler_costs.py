@@ -6,11 +6,10 @@ import tracemalloc
 from typing import Callable, List, NamedTuple, Optional, Tuple
 
 from blockio_plugin.rules.availability import AvailabilityTable
-from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import ViewRange, normalise
+from blockio_plugin.simulator.models import Filled, PeerModel, RateStep, Scenario, always
 from blockio_plugin.simulator.run import Run
-from blockio_plugin.simulator.scenario import Filled, PeerModel, RateStep, Scenario
 from blockio_plugin.tools.bench_scheduler_ranges import RangeList
 
 COST_BLOCKS = 100_000
@@ -46,23 +45,13 @@ def _network(peers: int, views: int) -> Scenario:
             name=str(number),
             rate=(RateStep(0.0, 50.0 * 10.0 ** random.random()),),
             rtt=0.02 * 20.0 ** random.random(),
-            overhead=0.002,
-            holds=(ViewRange(0, views),),
-            adverts=(ViewRange(0, views),),
-            max_blocks=MAX_ANSWER_BLOCKS,
-            hints=True,
-            joins=0.0,
-            leaves=None,
-            bucket=None,
-            silent_after=None,
-            lies=False,
-            omits=0.0,
-            forges=False,
+            holds=always((ViewRange(0, views),)),
+            adverts=always((ViewRange(0, views),)),
         )
         for number in range(peers)
     )
     filled = (Filled(ViewRange(0, views), COST_BLOCKS / views),)
-    return Scenario("costs", views, filled, 0.0, 0, 0.1, 600.0, models)
+    return Scenario("costs", views, filled, models)
 
 
 def _planning_cost(peers: int, views: int) -> float:

@@ -1,6 +1,6 @@
 """The lower bound against brute force over all sets of classes."""
 from itertools import combinations
-from typing import List, Sequence, Tuple
+from typing import Any, List, Sequence, Tuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,16 +9,19 @@ import pytest
 from blockio_plugin.simulator.bound import (
     DemandClass,
     Supply,
+    Window,
     least_time,
     link_supply,
     lower_bound,
     peer_supply,
     violated_cut,
+    window_supply,
 )
-from blockio_plugin.simulator.scenario import PeerModel, read_scenario
+from blockio_plugin.simulator.models import PeerModel
+from blockio_plugin.simulator.scenario import read_scenario
 
 
-def model(**values: object) -> PeerModel:
+def model(**values: Any) -> PeerModel:
     return read_scenario({"peers": [values]}, "x").peers[0]
 
 
@@ -93,3 +96,52 @@ def test_our_own_link_begins_when_the_first_block_can_be_here() -> None:
     document["simulation"] = {"jitter": 0.0}  # type: ignore[assignment]
     link = link_supply(read_scenario(document, "x"))
     assert link(0.5) == 0.0 and link(1.5) == pytest.approx(10.0)
+
+
+def test_a_quota_bounds_the_supply_by_its_answers() -> None:
+    # 2 answers at once and one each second, 10 blocks in each.
+    supply = peer_supply(model(rate=1000.0, rtt=0.0, quota=[1.0, 2], max_blocks=10), 0.0)
+    assert supply(8.0) == pytest.approx(100.0)
+    assert supply(0.005) == pytest.approx(5.0)
+
+
+def test_who_lies_or_declines_for_a_while_supplies_what_was_turned_to_before() -> None:
+    # 100 blocks until 1 s, then nothing until 3 s but 10 that it was asked for before.
+    for fault in ({"lies": ["empty", 1.0, 3.0]}, {"declines": [1.0, 1.0, 3.0]}):
+        supply = peer_supply(model(rate=100.0, rtt=0.0, max_blocks=10, **fault), 0.0)
+        assert [supply(time) for time in (1.0, 1.05, 2.0, 3.0, 4.0)] == pytest.approx(
+            [100.0, 105.0, 110.0, 110.0, 210.0]
+        )
+    # Who does so from the first has turned to nothing before.
+    supply = peer_supply(model(rate=100.0, rtt=0.0, lies=["empty", 0.0, 3.0]), 0.0)
+    assert [supply(time) for time in (2.0, 3.0, 4.0)] == pytest.approx([0.0, 0.0, 100.0])
+    # By chance it could give all the same.
+    assert peer_supply(model(rate=100.0, rtt=0.0, declines=0.9), 0.0)(4.0) == pytest.approx(400.0)
+
+
+def test_who_hears_nothing_from_the_first_supplies_once_a_request_gets_there() -> None:
+    supply = peer_supply(model(rate=100.0, rtt=1.0, loses=[0.0, 3.0]), 0.0)
+    # Asked at 3 s, there at 3.5 s, and the first second of blocks is here at 5 s.
+    assert supply(4.0) == 0.0 and supply(5.0) == pytest.approx(100.0)
+    # What is asked before it begins to hear nothing may keep it busy for as long as one likes.
+    assert peer_supply(model(rate=100.0, rtt=0.0, loses=[1.0, 3.0]), 0.0)(3.0) == 300.0
+
+
+def test_a_window_bounds_what_a_peer_gives_of_some_views() -> None:
+    peer = model(rate=100.0, rtt=1.0, max_blocks=20)
+    supply = window_supply(peer, 0.0, Window(2.0, None))
+    assert supply(2.5) == 0.0 and supply(4.5) == pytest.approx(200.0)
+    # 20 blocks may be under way when it ceases to hold them.
+    supply = window_supply(peer, 0.0, Window(2.0, 3.0))
+    assert [supply(time) for time in (3.5, 3.6, 9.0)] == pytest.approx([100.0, 110.0, 120.0])
+
+
+def test_limits_of_a_class_are_kept_beside_those_of_its_suppliers() -> None:
+    # One supplier of 100 blocks/s; of the first class it gives nothing before 3 s.
+    classes = [
+        DemandClass(100, frozenset({0}), {0: lambda time: 100.0 * max(0.0, time - 3.0)}),
+        DemandClass(100, frozenset({0})),
+    ]
+    supplies: List[Supply] = [lambda time: 100.0 * time]
+    assert lower_bound(classes, supplies, lambda time: float("inf")) == pytest.approx(4.0)
+    assert lower_bound(classes[1:], supplies, lambda time: float("inf")) == pytest.approx(1.0)

@@ -3,10 +3,11 @@ from random import Random
 
 from blockio_plugin.rules.answers import check_answer
 from blockio_plugin.rules.messages import GetBlocksByView
-from blockio_plugin.simulator.chain import Library, draw_views, make_chain
-from blockio_plugin.simulator.scenario import PeerModel, read_scenario
+from blockio_plugin.simulator.chain import Chain, Library, draw_views, make_chain
+from blockio_plugin.simulator.models import PeerModel
+from blockio_plugin.simulator.scenario import read_scenario
 
-CHAIN = make_chain(list(range(0, 100, 2)))
+CHAIN = Chain(make_chain(list(range(0, 100, 2))), 100)
 
 
 def library(**values: object) -> Library:
@@ -22,31 +23,31 @@ def test_the_first_and_the_last_view_hold_a_block() -> None:
 
 
 def test_blocks_link() -> None:
-    assert all(b.parent_hash == a.hash for a, b in zip(CHAIN, CHAIN[1:]))
+    assert all(b.parent_hash == a.hash for a, b in zip(CHAIN.blocks, CHAIN.blocks[1:]))
 
 
 def test_an_answer_is_cut_at_its_bounds_and_hints_at_what_follows() -> None:
     request = GetBlocksByView(1, 10, 50, 5)
-    answer = library().answer(request)
+    answer = library().answer(request, 0.0)
     assert [block.view for block in answer.blocks] == [10, 12, 14, 16, 18]
     assert answer.message.covered == (10, 19) and answer.message.next_view == 20
     check_answer(request, answer.message, answer.blocks)
-    assert len(library(max_blocks=2).answer(request).blocks) == 2
-    assert library(hints=False).answer(request).message.next_view == 0
+    assert len(library(max_blocks=2).answer(request, 0.0).blocks) == 2
+    assert library(hints=False).answer(request, 0.0).message.next_view == 0
 
 
 def test_what_is_not_held_is_declined() -> None:
     peer = library(holds=[[0, 30]], adverts=[[0, 100]])
-    assert peer.answer(GetBlocksByView(1, 30, 10, 5)).message.length == 0
-    answer = peer.answer(GetBlocksByView(1, 20, 50, 50))
+    assert peer.answer(GetBlocksByView(1, 30, 10, 5), 0.0).message.length == 0
+    answer = peer.answer(GetBlocksByView(1, 20, 50, 50), 0.0)
     assert answer.message.covered == (20, 30) and answer.message.next_view == 0
-    assert peer.holds(28) and not peer.holds(30) and not peer.holds(29)
+    assert [view for view in (28, 29, 30) if peer.gives(view, 0.0)] == [28]
 
 
 def test_liars_and_omitters() -> None:
     request = GetBlocksByView(1, 0, 100, 100)
-    lie = library(lies="empty").answer(request)
+    lie = library(lies="empty").answer(request, 0.0)
     assert lie.message.covered == (0, 100) and lie.blocks == ()
     omitter = library(omits=0.3)
-    first, second = omitter.answer(request), omitter.answer(request)
+    first, second = omitter.answer(request, 0.0), omitter.answer(request, 0.0)
     assert first == second and 20 < len(first.blocks) < 45

@@ -30,7 +30,7 @@ def test_a_layout_keeps_its_promises(seed: int) -> None:
         assert LAYOUT_RTTS[0] <= peer.rtt <= LAYOUT_RTTS[1]
     honest = [peer for peer in layout.peers if peer not in faulty]
     for view in range(0, layout.views, max(1, layout.views // 500)):
-        assert any(range_at(peer.holds, view) for peer in honest)
+        assert any(range_at(peer.holds[0].ranges, view) for peer in honest)
     assert Run(layout, seed).compute_bound() >= LEAST_BOUND
 
 

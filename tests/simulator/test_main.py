@@ -1,10 +1,13 @@
 """The command line: JSON, text and picture."""
 import json
 from pathlib import Path
+from typing import Any, Tuple
 
 import pytest
 
-from blockio_plugin.simulator.__main__ import UNFINISHED, main
+from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.simulator.__main__ import BAD_INPUT, UNFINISHED, main
+from blockio_plugin.simulator.chaos import draw_chaos
 
 TEXT = """
 [chain]
@@ -28,7 +31,7 @@ def test_json_has_what_is_promised(scenario: Path, capsys: pytest.CaptureFixture
     assert set(result) == {
         *("finished", "seconds", "lower_bound", "ratio", "blocks", "duplicates", "requests"),
         *("timeouts", "max_in_flight", "max_held", "honest_banned", "unavailable"),
-        *("cpu_seconds", "peers"),
+        *("cpu_seconds", "delays", "peers"),
     }
     assert result["finished"] is True and result["blocks"] == 290
     assert result["unavailable"] == [[100, 110]]
@@ -48,3 +51,55 @@ def test_a_run_that_does_not_end_is_told_by_the_exit_code(tmp_path: Path) -> Non
     path = tmp_path / "slow.toml"
     path.write_text("[simulation]\nlimit = 1.0\n[[peers]]\nrate = 1.0\n")
     assert main([str(path), "--json"]) == UNFINISHED
+
+
+def test_delays_are_told_where_the_chain_grows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "grows.toml"
+    path.write_text("[chain]\nviews = 50\ngrows = [1.0, 3]\n[[peers]]\n")
+    assert main([str(path), "--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)["delays"]) == {"median", "worst"}
+    assert main([str(path)]) == 0
+    assert "new blocks after" in capsys.readouterr().out
+
+
+def test_one_thing_must_be_asked_for(scenario: Path) -> None:
+    for arguments in ([], [str(scenario), "--chaos", "1"]):
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        assert ended.value.code == BAD_INPUT
+
+
+def test_a_drawn_network_is_judged_and_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "drawn.toml"
+    assert main(["--chaos", "1", "--write", str(path)]) == 0
+    line, summary = capsys.readouterr().out.splitlines()
+    assert line.startswith("seed 1: ok") and summary.startswith("1 run, 0 failures")
+    # What was written is judged alike, but for what the processor did.
+    assert main([str(path), "--judge", "--seed", "1"]) == 0
+    again = capsys.readouterr().out.splitlines()[0]
+    assert again.rsplit(",", 1)[0] == line.rsplit(",", 1)[0]
+
+
+def test_the_first_that_fails_is_written_and_told_by_the_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Fetch.plan
+
+    def ask_no_more(self: Fetch, now: float) -> Tuple[Any, ...]:
+        return () if len(self.peers) > 12 else plan(self, now)
+
+    monkeypatch.setattr(Fetch, "plan", ask_no_more)
+    seeds = [seed for seed in range(20) if len(draw_chaos(seed).peers) > 12]
+    path = tmp_path / "failed.toml"
+    main(["--chaos", "0", "--count", "20"])
+    before = {line.split(":")[0] for line in capsys.readouterr().out.splitlines()[:-1]}
+    assert before & {f"seed {seed}" for seed in seeds}
+    assert main(["--chaos", "0", "--count", "20", "--write", str(path)]) == UNFINISHED
+    first = capsys.readouterr().out.splitlines()[0]
+    assert "FAILED" in first and path.read_text().startswith(f"# {first.split('(')[0]}")
+    seed = first.split(":")[0].split()[1]
+    assert main([str(path), "--judge", "--seed", seed]) == UNFINISHED

@@ -1,14 +1,20 @@
 """Whole runs: the invariants after every event, faults, and what the result says."""
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional, Tuple
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import pytest
 
+from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.rules.messages import Offence
 from blockio_plugin.rules.views import ViewRange
-from blockio_plugin.simulator.invariants import check_invariants
+from blockio_plugin.simulator.chaos import draw_chaos
+from blockio_plugin.simulator.invariants import InvariantBroken, check_invariants
 from blockio_plugin.simulator.layouts import draw_layout, perturb
+from blockio_plugin.simulator.models import Scenario, ViewsStep, always
 from blockio_plugin.simulator.result import Result
-from blockio_plugin.simulator.run import Run, simulate
-from blockio_plugin.simulator.scenario import Scenario, read_scenario
+from blockio_plugin.simulator.run import Run, TimeStandsStill, simulate
+from blockio_plugin.simulator.scenario import read_scenario
 
 
 def scenario(*peers: Dict[str, Any], views: int = 1500, **tables: Any) -> Scenario:
@@ -45,6 +51,140 @@ def test_any_mix_of_faults_ends_and_only_forgers_are_dropped(seed: int) -> None:
     assert [peer.name for peer in result.peers if peer.banned] == ["5"]
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_the_same_network_and_seed_give_the_same_trace(seed: int) -> None:
+    drawn = draw_chaos(seed)._replace(limit=30.0)
+    first, second = (Run(drawn, seed, traced=True) for _ in range(2))
+    assert without_cpu(first.play()) == without_cpu(second.play())
+    assert first.trace == second.trace
+
+
+@settings(max_examples=20)
+@given(seed=st.integers(0, 10 ** 6), start=st.floats(0.0, 30 * 24 * 3600.0))
+def test_nothing_hangs_on_what_the_clock_reads_at_first(seed: int, start: float) -> None:
+    drawn = draw_chaos(seed)._replace(limit=30.0)
+    at_zero, later = (
+        Run(drawn._replace(start=begin), seed, traced=True) for begin in (0.0, start)
+    )
+    first, second = at_zero.play(), later.play()
+    assert at_zero.trace.deliveries == later.trace.deliveries
+    # Scores are sums of times, and are rounded otherwise where those are larger.
+    assert without_cpu(first)._replace(peers=()) == without_cpu(second)._replace(peers=())
+    for before, after in zip(first.peers, second.peers):
+        assert before._replace(score=0.0) == after._replace(score=0.0)
+        assert before.score == pytest.approx(after.score, rel=1e-6)
+
+
+def test_the_clock_starts_where_it_is_told_to_and_else_anywhere() -> None:
+    def first_reading(start: Optional[float], seed: int) -> float:
+        readings: List[float] = []
+        tested = scenario({})._replace(start=start)
+        run = Run(tested, seed, lambda run: readings.append(run.now - run.time))
+        run.begin()
+        run.step()
+        return readings[0]
+
+    assert first_reading(3600.0, 1) == first_reading(3600.0, 2) == 3600.0
+    drawn = [first_reading(None, seed) for seed in range(20)]
+    assert drawn == [first_reading(None, seed) for seed in range(20)]
+    assert len(set(drawn)) == 20
+    assert 0.0 <= min(drawn) < 5 * 24 * 3600 and 25 * 24 * 3600 < max(drawn) <= 30 * 24 * 3600
+
+
+def exactly(*peers: Dict[str, Any], **tables: Any) -> Scenario:
+    """A network to be worked out by hand: no jitter, and no cost of a request."""
+    tables.setdefault("simulation", {})["jitter"] = 0.0
+    return scenario(*({"overhead": 0.0, "rtt": 0.0, **peer} for peer in peers), **tables)
+
+
+def test_what_comes_while_our_loop_stands_still_is_stamped_by_the_wire() -> None:
+    # 8 and 32 blocks are asked for at 0 s and reach the wire at 0.08 s and 0.40 s. Our loop stands
+    # still from 0.05 s until 20.05 s: nothing is asked before that, nobody is late after it, and
+    # the peer is seen to send 100 blocks/s.
+    tested = exactly({"rate": 100.0}, views=200, simulation={"stalls": [[0.05, 20.0]]})
+    run = Run(tested, 1, traced=True)
+    result = run.play()
+    first, second, third = run.trace.deliveries[:3]
+    assert [first.blocks, second.blocks] == [8, 32]
+    assert [first.arrived, second.arrived] == pytest.approx([0.08, 0.40], abs=1e-3)
+    assert [first.issued, second.issued, third.issued] == pytest.approx([0, 0, 20.05], abs=1e-3)
+    assert result.timeouts == 0
+    assert run.trace.scores[1].score == pytest.approx(0.01, rel=0.05)
+    # 160 blocks more at 100 blocks/s.
+    assert result.seconds == pytest.approx(20.05 + 1.6, abs=0.01)
+
+
+def test_two_stalls_that_overlap_are_one() -> None:
+    tested = exactly({"rate": 100.0}, simulation={"stalls": [[0.05, 1.0], [0.5, 2.0]]}, views=100)
+    run = Run(tested, 1, traced=True)
+    run.play()
+    issued = sorted({delivery.issued for delivery in run.trace.deliveries})
+    assert issued[:2] == pytest.approx([0.0, 2.5], abs=1e-3)
+
+
+def test_new_blocks_are_wanted_as_they_are_born_and_their_delay_is_told() -> None:
+    # Each 2 s one block. Its advert takes 0.05 s, and the request, 1 block at 1000 blocks/s and the
+    # answer 0.101 s more. The last of 5 is born at 10 s.
+    tested = exactly({"rate": 1000.0, "rtt": 0.1}, chain={"views": 100, "grows": [2.0, 5]})
+    result = play(tested)
+    assert result.finished and result.blocks == 105
+    assert result.lower_bound == pytest.approx(10.05)
+    assert result.seconds == pytest.approx(10.151, abs=1e-3)
+    assert result.delays is not None
+    assert result.delays.median == pytest.approx(0.151, abs=1e-3)
+    assert result.delays.worst == pytest.approx(0.151, abs=1e-3)
+
+
+def test_there_are_no_delays_where_nothing_grows() -> None:
+    assert play(scenario({"rate": 1000.0}, views=100)).delays is None
+
+
+def test_a_restart_keeps_what_was_linked_and_nothing_else() -> None:
+    # Two halves come at 100 blocks/s each. After 2.6 s some 260 blocks are there from view 0 on,
+    # and are kept. Some 240 of the upper half do not link yet, and come twice; not all 260, as what
+    # is under way is lost.
+    halves = [{"rate": 100.0, "holds": [[0, 500]]}, {"rate": 100.0, "holds": [[500, 1000]]}]
+    tested = exactly(*halves, views=1000, simulation={"restarts": [2.6]})
+    result = play(tested)
+    assert result.finished and result.duplicates == 0
+    assert 1000 + 200 <= result.blocks <= 1000 + 260
+    assert result.seconds == pytest.approx(2.6 + 5.0, abs=0.5)
+
+
+def test_a_restart_leaves_alone_whom_we_dropped() -> None:
+    tested = scenario({"rate": 100.0}, {"forges": True}, simulation={"restarts": [3.0]})
+    result = play(tested)
+    assert result.finished and [peer.banned for peer in result.peers] == [False, True]
+
+
+def test_an_honest_peer_that_breaks_the_protocol_is_dropped_and_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise Offence("tested")
+
+    monkeypatch.setattr("blockio_plugin.simulator.run.check_answer", refuse)
+    result = play(scenario({}, simulation={"limit": 5.0}))
+    assert not result.finished and result.honest_banned == 1
+
+
+def test_blocks_that_are_not_the_chain_s_next_ones_are_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ready = Fetch.ready
+    monkeypatch.setattr(Fetch, "ready", lambda self, *bounds: ready(self, *bounds)[1:])
+    with pytest.raises(InvariantBroken, match="are not the chain's"):
+        play(scenario({}))
+
+
+def test_rules_that_want_to_be_called_without_end_are_found_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Fetch, "wake_at", lambda self, now: now)
+    with pytest.raises(TimeStandsStill):
+        simulate(scenario({"joins": 1.0}), 1)
+
+
 def test_the_same_seed_gives_the_same_run_and_another_seed_another() -> None:
     first, second = (Run(MIXED, 4, traced=True) for _ in range(2))
     assert without_cpu(first.play()) == without_cpu(second.play())
@@ -61,17 +201,18 @@ def test_perturbed_networks_keep_the_invariants(seed: int) -> None:
 def test_random_layouts_keep_the_invariants(seed: int) -> None:
     drawn = draw_layout(seed)
     # The same shape with fewer views: what is tested here is not how fast it goes.
-    shrink = max(1, int(drawn.views * drawn.filled[0].probability) // 2000)
+    factor = max(1, int(drawn.views * drawn.filled[0].probability) // 2000)
+
+    def shrink(steps: Tuple[ViewsStep, ...]) -> Tuple[ViewsStep, ...]:
+        return always(tuple(ViewRange(a // factor, -(-b // factor)) for a, b in steps[0].ranges))
+
     small = drawn._replace(
-        views=drawn.views // shrink,
+        views=drawn.views // factor,
         filled=tuple(
-            item._replace(views=ViewRange(0, drawn.views // shrink)) for item in drawn.filled
+            item._replace(views=ViewRange(0, drawn.views // factor)) for item in drawn.filled
         ),
         peers=tuple(
-            peer._replace(
-                holds=tuple(ViewRange(a // shrink, -(-b // shrink)) for a, b in peer.holds),
-                adverts=tuple(ViewRange(a // shrink, -(-b // shrink)) for a, b in peer.adverts),
-            )
+            peer._replace(holds=shrink(peer.holds), adverts=shrink(peer.adverts))
             for peer in drawn.peers
         ),
     )

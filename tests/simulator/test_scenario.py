@@ -7,6 +7,7 @@ import pytest
 from blockio_plugin.simulator.__main__ import BAD_INPUT, main
 from blockio_plugin.simulator.scenario import ScenarioError, load_scenario, read_scenario
 
+PEER_STEPS_TWICE = ("peers[1].holds", "[[0.0, [[0, 5]]], [0.0, []]]")
 SCENARIOS = Path(__file__).parents[2] / "fixtures" / "scenarios"
 
 
@@ -26,8 +27,52 @@ def test_defaults() -> None:
     peer = scenario.peers[0]
     assert [peer.name for peer in scenario.peers] == ["1.0", "1.1"]
     assert (scenario.views, scenario.jitter, scenario.limit) == (8000, 0.1, 600.0)
-    assert peer.holds == peer.adverts == ((0, 8000),)
+    assert peer.holds == peer.adverts == ((0.0, ((0, 8000),)),)
     assert peer.hints and peer.is_honest and peer.max_blocks == 512
+
+
+def test_every_key_is_read() -> None:
+    peer = {
+        "rate": [[0.0, 5.0], [2.0, 7.0]],
+        "holds": [[0.0, [[0, 50]]], [5.0, [[10, 50], [60, 70]]]],
+        "adverts": [[0, 80]],
+        "lies": ["empty", 1.0, 2.0],
+        "omits": [0.5, 3.0, 4.0],
+        "loses": [5, 6],
+        "declines": [0.25, 7.0, float("inf")],
+        "quota": [2.0, 4],
+        "hint_error": 1000,
+        "advert_every": 10.0,
+    }
+    scenario = read_scenario(
+        {
+            "chain": {"views": 90, "grows": [15.0, 100]},
+            "simulation": {
+                "start": 3600.0,
+                "stalls": [[9.0, 1.0], [5.0, 20.0]],
+                "restarts": [60.0, 30.0],
+            },
+            "peers": [peer, {"loses": 0.01}, {"loses": [0.1, 0.0, 2.0]}],
+        },
+        "x",
+    )
+    assert scenario.grows == (15.0, 100) and scenario.all_views == 190
+    assert scenario.births[:2] == (15.0, 30.0)
+    assert scenario.start == 3600.0
+    assert scenario.stalls == ((5.0, 20.0), (9.0, 1.0)) and scenario.restarts == (30.0, 60.0)
+    model, second, third = scenario.peers
+    assert model.rate == ((0.0, 5.0), (2.0, 7.0))
+    assert model.holds == ((0.0, ((0, 50),)), (5.0, ((10, 50), (60, 70))))
+    assert model.adverts == ((0.0, ((0, 80),)),)
+    assert model.lies == (1.0, 1.0, 2.0) and model.omits == (0.5, 3.0, 4.0)
+    assert model.loses == (1.0, 5.0, 6.0) and model.declines == (0.25, 7.0, float("inf"))
+    assert second.loses == (0.01, 0.0, float("inf")) and third.loses == (0.1, 0.0, 2.0)
+    assert (model.quota, model.hint_error, model.advert_every) == ((2.0, 4.0), 1000, 10.0)
+
+
+@pytest.mark.parametrize("name", ["start", "stalls", "restarts", "grows"])
+def test_what_is_not_asked_for_is_not_there(name: str) -> None:
+    assert not getattr(read_scenario({"peers": [{}]}, "x"), name)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +96,23 @@ def test_defaults() -> None:
         ({"peers": [{"count": 0}]}, "peers[1].count", "0"),
         ({"peers": [{"rtt": float("nan")}]}, "peers[1].rtt", "nan"),
         ({"peers": [5]}, "peers[1]", "5"),
+        ({"peers": [{"holds": [[0.0, [[0, 5]]], [0.0, []]]}]}, *PEER_STEPS_TWICE),
+        ({"peers": [{"adverts": [[1.0, [[0, 5]]]]}]}, "peers[1].adverts", "[[1.0, [[0, 5]]]]"),
+        ({"peers": [{"lies": ["empty", 2.0, 1.0]}]}, "peers[1].lies", "['empty', 2.0, 1.0]"),
+        ({"peers": [{"omits": [0.5, 1.0]}]}, "peers[1].omits", "[0.5, 1.0]"),
+        ({"peers": [{"loses": [3.0, 2.0]}]}, "peers[1].loses", "[3.0, 2.0]"),
+        ({"peers": [{"loses": 2}]}, "peers[1].loses", "2"),
+        ({"peers": [{"declines": -0.5}]}, "peers[1].declines", "-0.5"),
+        ({"peers": [{"declines": "often"}]}, "peers[1].declines", "'often'"),
+        ({"peers": [{"quota": 2.0}]}, "peers[1].quota", "2.0"),
+        ({"peers": [{"quota": [2.0, 0]}]}, "peers[1].quota", "[2.0, 0]"),
+        ({"peers": [{"hint_error": 0.5}]}, "peers[1].hint_error", "0.5"),
+        ({"peers": [{"advert_every": 0}]}, "peers[1].advert_every", "0"),
+        ({"chain": {"grows": [0.0, 5]}, "peers": [{}]}, "chain.grows", "[0.0, 5]"),
+        ({"chain": {"grows": 5}, "peers": [{}]}, "chain.grows", "5"),
+        ({"simulation": {"start": -1.0}, "peers": [{}]}, "simulation.start", "-1.0"),
+        ({"simulation": {"stalls": [[1.0]]}, "peers": [{}]}, "simulation.stalls", "[[1.0]]"),
+        ({"simulation": {"restarts": 5.0}, "peers": [{}]}, "simulation.restarts", "5.0"),
         ({"chain": {"views": 0}, "peers": [{}]}, "chain.views", "0"),
         ({"chain": {"views": True}, "peers": [{}]}, "chain.views", "True"),
         ({"chain": {"filled": [[0, 5]]}, "peers": [{}]}, "chain.filled", "[[0, 5]]"),
