@@ -1,6 +1,7 @@
 """An event loop whose time passes only when nobody has anything to do, so that waiting is free."""
 import asyncio
-from typing import Any, Callable
+from collections import defaultdict, deque
+from typing import Any, Callable, Deque, Dict
 
 import async_solipsism
 
@@ -10,14 +11,15 @@ TICK = 2e-6
 
 class VirtualLoop(async_solipsism.EventLoop):  # type: ignore[misc]
     """
-    What is given to a thread is done on the spot, and known after ``delay()`` seconds.
-
-    Without that, time would pass while threads are at work.
+    What is given to a thread is done without one, ``delay()`` seconds later, one after the other
+    for each executor: time would pass here while threads are at work.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.delay: Callable[[], float] = lambda: 0.0
+        self._jobs: Dict[object, Deque[Callable[[], None]]] = defaultdict(deque)
+        self._free_at: Dict[object, float] = defaultdict(float)
 
     def call_at(
         self, when: float, callback: Callable[..., Any], *args: Any, context: Any = None
@@ -36,7 +38,7 @@ class VirtualLoop(async_solipsism.EventLoop):  # type: ignore[misc]
         result: "asyncio.Future[Any]" = self.create_future()
 
         def work() -> None:
-            # Who does not wait any more had it done all the same, as in a thread.
+            # It is done even where nobody waits any more, as in a thread.
             try:
                 done = function(*args)
             except Exception as err:
@@ -46,7 +48,11 @@ class VirtualLoop(async_solipsism.EventLoop):  # type: ignore[misc]
                 if not result.done():
                     result.set_result(done)
 
-        self.call_later(self.delay(), work)
+        jobs = self._jobs[executor]
+        jobs.append(work)
+        # Timers of the same time may come in any order.
+        self._free_at[executor] = max(self._free_at[executor], self.time()) + self.delay()
+        self.call_at(self._free_at[executor], lambda: jobs.popleft()())
         return result
 
 
