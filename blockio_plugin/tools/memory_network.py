@@ -173,13 +173,16 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
         """Blocks that it was given to import, the same ones each time they were."""
         self.announced = 0
         """How often it was told to tell others of what it imports."""
+        self.uptime = 0.0
+        """Seconds that its clock is ahead of the loop's."""
         self._inbox: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
         self._executor = ThreadPoolExecutor(max_workers=1)
         self._importer = BlockImporter(db, config.full_chain_class, scheme)
         self._filler = GapFiller(db, config.full_chain_class(db), scheme)
         self._reader = ChainReader(db, scheme)
         self._scheme = scheme
-        self._bus: Optional[EndpointAPI] = None
+        self.bus: Optional[EndpointAPI] = None
+        """Its event bus, once it runs."""
 
     def take(self, event: PeerEvent) -> None:
         self._inbox.put_nowait(event)
@@ -187,8 +190,9 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
     @contextlib.asynccontextmanager
     async def run(self, backfills: bool = False) -> AsyncIterator["MemoryNode"]:
         """Run block I/O of this node as one that drives its chain, by the clock of the loop."""
+        loop = asyncio.get_event_loop()
         async with AsyncioEndpoint(self.name).run() as bus:
-            self._bus = bus
+            self.bus = bus
             block_io = BlockIO(
                 bus,
                 self,
@@ -198,16 +202,16 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
                 self._scheme,
                 drives=True,
                 filler=self if backfills else None,
-                clock=asyncio.get_event_loop().time,
+                clock=lambda: self.uptime + loop.time(),
             )
             async with background_asyncio_service(block_io):
                 yield self
 
     async def fetch_status(self) -> BlockIOStatus:
         """How it says that it is doing. It has to run."""
-        assert self._bus is not None
-        await self._bus.wait_until_any_endpoint_subscribed_to(GetBlockIOStatusRequest)
-        response = await self._bus.request(GetBlockIOStatusRequest())
+        assert self.bus is not None
+        await self.bus.wait_until_any_endpoint_subscribed_to(GetBlockIOStatusRequest)
+        response = await self.bus.request(GetBlockIOStatusRequest())
         return response.status
 
     def fetch_head(self) -> ChainHead:
