@@ -55,6 +55,7 @@ class BlockIO(Service):
     :param filler: stores blocks in gaps below the head; None: they are left as they are
     :param watches: end by an exception when something that block I/O depends on is gone
     :param clock: seconds, monotonic
+    :param seed: what is left to chance is drawn from it; None: it differs from run to run
     """
 
     logger = logging.getLogger("blockio_plugin.node.BlockIO")
@@ -71,6 +72,7 @@ class BlockIO(Service):
         filler: Optional[GapFillerAPI] = None,
         watches: Sequence[Service] = (),
         clock: Callable[[], float] = time.monotonic,
+        seed: Optional[int] = None,
     ) -> None:
         self._event_bus = event_bus
         self._inbox = inbox
@@ -82,6 +84,7 @@ class BlockIO(Service):
         self._filler = filler
         self._watches = watches
         self._clock = clock
+        self._seed = seed
 
     async def run(self) -> None:
         clock, wire = self._clock, self._wire
@@ -90,15 +93,15 @@ class BlockIO(Service):
         fetch = Fetch(
             front=Front(head.view + 1, head.hash),
             limits=Limits(),
-            random=random.Random(),
+            random=random.Random(self._seed),
             peers=peers,
         )
         facts = BusFacts(self._event_bus)
-        group = FetchGroup(fetch, peers, random.Random())
+        group = FetchGroup(fetch, peers, random.Random(self._seed))
         group.note_own_ranges((await self._chain.fetch_availability()).ranges)
         scheduler = Scheduler(group, wire, clock, facts)
         fetcher = Fetcher(group, self._chain, self._scheme, scheduler.wake, clock)
-        advertiser = Advertiser(wire, random.Random())
+        advertiser = Advertiser(wire, random.Random(self._seed))
         server = Server(self._chain, wire)
         branches = Branches()
         # Where another syncer imports we cannot tell who gave what: heads are believed for good.

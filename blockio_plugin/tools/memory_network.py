@@ -3,7 +3,7 @@ import asyncio
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 import contextlib
-from typing import Any, AsyncIterator, Deque, Dict, Hashable, List, Optional, Tuple
+from typing import Any, AsyncIterator, Deque, Dict, List, Optional, Tuple
 
 from async_service import background_asyncio_service
 from eth.abc import AtomicDatabaseAPI
@@ -65,15 +65,15 @@ class MemoryPeer(WireAPI):
     and does nothing; what it sends is up to a test.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: PeerID) -> None:
         self.name = name
-        self.dropped: List[Tuple[Hashable, str]] = []
+        self.dropped: List[Tuple[PeerID, str]] = []
         """Whom it dropped, and why."""
         self.asked = 0
         """Requests that it was sent."""
         self.latency = 0.0
         """Seconds that what it sends takes to arrive."""
-        self._lines: Dict[Hashable, _Line] = {}
+        self._lines: Dict[PeerID, _Line] = {}
 
     @property
     def peers(self) -> Tuple["MemoryPeer", ...]:
@@ -129,7 +129,7 @@ class MemoryPeer(WireAPI):
 class Stranger(MemoryPeer):
     """A peer without a node: it has a chain, and a test says what it makes of it."""
 
-    def __init__(self, name: str, chain: MemoryChain) -> None:
+    def __init__(self, name: PeerID, chain: MemoryChain) -> None:
         super().__init__(name)
         self.chain = chain
         self.advert = chain.fetch_availability()
@@ -173,6 +173,8 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
         """Blocks that it was given to import, the same ones each time they were."""
         self.announced = 0
         """How often it was told to tell others of what it imports."""
+        self.seed: Optional[int] = None
+        """What it leaves to chance is drawn from this."""
         self.uptime = 0.0
         """Seconds that its clock is ahead of the loop's."""
         self._inbox: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
@@ -191,7 +193,7 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
     async def run(self, backfills: bool = False) -> AsyncIterator["MemoryNode"]:
         """Run block I/O of this node as one that drives its chain, by the clock of the loop."""
         loop = asyncio.get_event_loop()
-        async with AsyncioEndpoint(self.name).run() as bus:
+        async with AsyncioEndpoint(str(self.name)).run() as bus:
             self.bus = bus
             block_io = BlockIO(
                 bus,
@@ -203,6 +205,7 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
                 drives=True,
                 filler=self if backfills else None,
                 clock=lambda: self.uptime + loop.time(),
+                seed=self.seed,
             )
             async with background_asyncio_service(block_io):
                 yield self

@@ -158,6 +158,7 @@ class Chaos:
         """The node starts, or starts anew, and its peers connect."""
         node = ShakyNode(BLOCKIO_ENDPOINT, self._db, self._branches.config, SCHEME)
         node.random, node.uptime, node.dropped = self._random, self._uptime, self.dropped
+        node.seed = self._random.randrange(2 ** 32)
         self.ours = node
         await self._running.enter_async_context(node.run(self._backfills))
         for peer in self._peers:
@@ -172,16 +173,16 @@ class Chaos:
         await asyncio.sleep(STOP_TIME)
 
     async def add_peer(self) -> None:
-        peer = ShakyPeer("peer", self._chain)
+        peer = ShakyPeer(0, self._chain)
         self._peers.append(peer)
         await self._stack.enter_async_context(peer.run(self._random.uniform(1.0, 5.0)))
         self._come(peer)
 
     def _come(self, peer: ShakyPeer) -> None:
         if not peer.peers:
-            # A new connection is a new peer.
+            # A new connection is a new peer. Numbers are in the same order on every run.
             self._names += 1
-            peer.name = f"peer {self._names}"
+            peer.name = self._names
             self.ours.connect(peer)
 
     async def rage(self) -> None:
