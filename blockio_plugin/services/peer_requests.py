@@ -1,7 +1,7 @@
 """Requests to one particular peer, beside those that the planner spreads over all of them."""
 import asyncio
 from itertools import count
-from typing import Dict, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, NamedTuple, Optional, Sequence, Set, Tuple
 
 from blockio_plugin.rules.answers import check_answer
 from blockio_plugin.rules.blocks import Block
@@ -35,10 +35,17 @@ class PeerRequests:
     def __init__(self, wire: WireAPI) -> None:
         self._wire = wire
         self._ids = count(FIRST_REQUEST_ID)
+        self._peers: Set[PeerID] = set()
         self._waiting: Dict[int, _Waiting] = {}
 
+    def join(self, peer: PeerID) -> None:
+        """A peer is there."""
+        self._peers.add(peer)
+
     async def fetch(self, peer: PeerID, views: ViewRange, max_blocks: int) -> Optional[PeerAnswer]:
-        """The peer's answer; None where it declines, is silent for too long, or leaves."""
+        """The peer's answer; None where it declines, is silent for too long, or is not there."""
+        if peer not in self._peers:
+            return None
         request = GetBlocksByView(next(self._ids), views.start, views.length, max_blocks)
         answer: "asyncio.Future[Optional[PeerAnswer]]" = asyncio.get_event_loop().create_future()
         self._waiting[request.request_id] = _Waiting(peer, request, answer)
@@ -71,6 +78,7 @@ class PeerRequests:
 
     def leave(self, peer: PeerID) -> None:
         """A peer is gone: nothing that it was asked will be answered."""
+        self._peers.discard(peer)
         for waiting in self._waiting.values():
             if waiting.peer == peer and not waiting.answer.done():
                 waiting.answer.set_result(None)

@@ -92,6 +92,7 @@ class Receiver(Service):
                 self._on_progress()
         elif isinstance(event, PeerJoined):
             self._collector.join(event.peer)
+            self._requests.join(event.peer)
             self._advertiser.join(event.peer)
         elif isinstance(event, PeerLeft):
             self._advertiser.leave(event.peer)

@@ -15,6 +15,7 @@ BLOCK = Block(7, 7, b"h" * 32, b"p" * 32, b"rlp")
 async def ask() -> Tuple[PeerRequests, "asyncio.Future[PeerAnswer]", GetBlocksByView]:
     wire = RecordingWire()
     requests = PeerRequests(wire)
+    requests.join("alice")
     answer = asyncio.ensure_future(requests.fetch("alice", ViewRange(7, 9), 1))
     await asyncio.sleep(0)
     (sent,) = wire.sent
@@ -47,6 +48,17 @@ async def test_a_decline_a_departure_and_silence_give_nothing() -> None:
     assert asyncio.get_event_loop().time() == pytest.approx(started_at + ANSWER_TIMEOUT)
     # An answer that comes too late is no offence, and of no use.
     requests.take("alice", BlocksByView(asked.request_id, 7, 1, 0, (b"rlp",)), [BLOCK])
+
+
+async def test_who_is_not_there_is_not_waited_for() -> None:
+    wire = RecordingWire()
+    requests = PeerRequests(wire)
+    requests.join("alice")
+    requests.leave("alice")
+    for peer in ("alice", "bob"):
+        assert await requests.fetch(peer, ViewRange(7, 9), 1) is None
+    assert asyncio.get_event_loop().time() == 0.0
+    assert wire.sent == []
 
 
 async def test_an_answer_that_does_not_fit_is_an_offence() -> None:
