@@ -80,7 +80,17 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
         and score.known
         and score.last_arrival >= now - waited / 2
     ), default=0.0)
-    return waited < LATE_FACTOR * typical * peers.tracker.queue(entry.request.peer).blocks
+    return waited < LATE_FACTOR * typical * _blocks_up_to(peers, entry)
+
+
+def _blocks_up_to(peers: PeerBook, entry: OpenRequest) -> float:
+    """Blocks that the peer owes us with this request and those before it."""
+    blocks = 0.0
+    for earlier in peers.tracker.queue(entry.request.peer).unanswered.values():
+        blocks += earlier.blocks
+        if earlier is entry:
+            break
+    return blocks
 
 
 def _is_another_better(

@@ -70,7 +70,8 @@ def tell_idle_reason(
     table = peers.availability
     if all(table.covering(peer, lowest) is None for peer in peers):
         return f"no peer covers view {lowest}"
-    if not any(table.may_ask(peer, lowest, now) for peer in peers):
+    covering = [peer for peer in peers if table.covering(peer, lowest) is not None]
+    if all(table.is_disproved(peer, lowest, now) for peer in covering):
         return f"every peer that covers view {lowest} was asked and found wrong about it"
     return f"every peer that covers view {lowest} is slow or declines; waiting to ask again"
 
