@@ -86,7 +86,7 @@ class Run:
         self.adverts: Dict[str, ViewRanges] = {}
         """What each connected peer advertised last, as far as we were told."""
         self.open: Dict[int, Request] = {}
-        """What was asked and neither answered nor given up yet, by request id."""
+        """What was asked and neither answered nor late yet, by request id."""
         self.banned: Set[str] = set()
         """Peers that we dropped."""
         self._requests: Dict[str, int] = dict.fromkeys(self.models, 0)

@@ -273,7 +273,7 @@ class Trial:
             + REQUESTS_PER_MINUTE * run.peer_seconds / 60.0
             + REQUESTS_AT_FIRST * run.joined
         )
-        done = run.requests - len(run.open)
+        done = run.requests - len(run.fetch.peers.tracker)
         if done > most:
             raise _Failed("requests", f"{done} where {most:.0f} are the most")
 
