@@ -256,16 +256,13 @@ def draw_chaos(seed: int) -> Scenario:
         _draw_peer(random, str(number + 1), rate, stage, number < hostile, number == keeper)
         for number, rate in enumerate(rates)
     ]
-    window = 0
-    if random.random() < 0.2:
-        window = max(64, int(_log_uniform(random, (64.0, 2048.0)) * views / blocks))
     return Scenario(
         name=f"chaos-{seed}",
         views=views,
         filled=filled,
         peers=tuple(peers),
         download=download,
-        window=window,
+        window=_draw_window(random, views, blocks, filled),
         jitter=random.choice((0.0, 0.1, 0.1, 0.1, 1.0, 1.9)),
         limit=3600.0,
         grows=_draw_growth(random, stage),
@@ -310,6 +307,15 @@ def _draw_peer(
         for quirk in random.sample(HOSTILITIES, random.choice((1, 1, 2))):
             model = quirk(random, model, stage)
     return model
+
+
+def _draw_window(
+    random: Random, views: int, blocks: int, filled: Tuple[Filled, ...]
+) -> int:
+    if random.random() >= 0.3 or filled[0].views.length < views:
+        # Nobody crosses a void that is wider than the window, by what a window is.
+        return 0
+    return int(_log_uniform(random, (64.0, 2048.0)) * views / blocks) + 1
 
 
 def _draw_growth(random: Random, stage: Stage) -> Optional[Growth]:
