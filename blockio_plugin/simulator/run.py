@@ -86,7 +86,7 @@ class Run:
         self.adverts: Dict[str, ViewRanges] = {}
         """What each connected peer advertised last, as far as we were told."""
         self.open: Dict[int, Request] = {}
-        """What was asked and neither answered nor late yet, by request id."""
+        """What was asked and is neither answered nor late nor lost, by request id."""
         self.banned: Set[str] = set()
         """Peers that we dropped."""
         self._requests: Dict[str, int] = dict.fromkeys(self.models, 0)
@@ -321,7 +321,12 @@ class Run:
             self.fetch.confirm(ready[-1].view)
         self.cpu += thread_time() - start
         self._confirm(ready)
-        self.open.pop(request.request_id, None)
+        # A peer answers in order: what it was asked before and has not answered is lost.
+        self.open = {
+            number: asked
+            for number, asked in self.open.items()
+            if asked.peer != name or number > request.request_id
+        }
         self._blocks[name] += len(receipt.fresh)
         self._duplicates += receipt.duplicates
         self._note_arrival(receipt.fresh, time)

@@ -165,7 +165,7 @@ def test_a_restart_keeps_what_was_linked_and_nothing_else() -> None:
 
 def test_what_a_restart_took_away_must_arrive_again() -> None:
     # The lowest 10 blocks come one in a second, so that at 9.5 s next to nothing links. The other
-    # 900 are all there, and are all to come again, in 9 s; the last of the lowest comes before that.
+    # 900 are all there, and are all to come again, in 9 s; the last of the lowest comes sooner.
     slow = {"rate": 1.0, "holds": [[0, 10]]}
     tested = exactly(
         slow, {"rate": 100.0, "holds": [[10, 910]]}, views=910, simulation={"restarts": [9.5]}
