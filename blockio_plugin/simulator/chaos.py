@@ -4,6 +4,7 @@ Networks drawn without a list: everything the scenario format knows, all at once
 Up to 60 % of the peers are hostile or broken; all others may be slow, far away, costly to ask, or
 come, go and fail for a while. In most draws one honest peer holds everything and stays.
 """
+from itertools import count
 from math import inf
 from random import Random
 from typing import Callable, List, NamedTuple, Optional, Tuple
@@ -22,6 +23,7 @@ from blockio_plugin.simulator.models import (
     ViewsStep,
     always,
 )
+from blockio_plugin.simulator.trial import settle
 
 BLOCKS = (200, 4000)
 """Blocks of a chain, log-uniform."""
@@ -47,6 +49,9 @@ OVERHEADS = (0.001, 1.0)
 LONGEST_RUN = 60.0
 """Seconds that all blocks take at the rates of all peers together, most: with fewer blocks a slow
 network shows the same in less time of ours."""
+
+LONGEST_REST = 200.0
+"""Seconds that all blocks take at the rates of those who are honest and stay, most."""
 
 KEEPER = 0.8
 """Chance that an honest peer holds everything and stays."""
@@ -241,10 +246,33 @@ HOSTILITIES: Tuple[Quirk, ...] = (
 
 def draw_chaos(seed: int) -> Scenario:
     """A network; a function of the seed."""
-    random = Random(f"chaos/{seed}")
-    count = random.randint(*PEERS)
-    hostile = random.randint(0, int(count * MAX_HOSTILE))
-    rates = [_log_uniform(random, RATES) for _ in range(count)]
+    for attempt in count(1):
+        drawn = _draw_network(Random(f"chaos/{seed}/{attempt}" if attempt > 1 else f"chaos/{seed}"), seed)
+        rate = sum(_lasting_rate(model) for model in settle(drawn).peers)
+        if not rate or _blocks(drawn) / min(rate, drawn.download or inf) <= LONGEST_REST:
+            return drawn
+    raise AssertionError("it is drawn again without end")
+
+
+def _lasting_rate(model: PeerModel) -> float:
+    """Blocks/s that a settled peer gives in the long run, most."""
+    rate = model.rate[0].rate
+    if model.bucket is not None:
+        rate = min(rate, model.bucket.refill)
+    if model.quota is not None:
+        rate = min(rate, model.quota.rate * model.max_blocks)
+    return rate
+
+
+def _blocks(scenario: Scenario) -> float:
+    """Blocks to be expected."""
+    return sum(item.views.length * item.probability for item in scenario.filled)
+
+
+def _draw_network(random: Random, seed: int) -> Scenario:
+    peer_count = random.randint(*PEERS)
+    hostile = random.randint(0, int(peer_count * MAX_HOSTILE))
+    rates = [_log_uniform(random, RATES) for _ in range(peer_count)]
     download = _log_uniform(random, (2.0, 1000.0)) if random.random() < 0.2 else 0.0
     pace = min(sum(rates[hostile:]), download or inf)
     blocks = max(2, int(min(_log_uniform(random, BLOCKS), pace * LONGEST_RUN)))
