@@ -87,6 +87,8 @@ class Run:
         """What each connected peer advertised last, as far as we were told."""
         self.open: Dict[int, Request] = {}
         """What was asked and is neither answered nor late nor lost, by request id."""
+        self.answered: Set[int] = set()
+        """The ids of all requests that were answered since the last restart."""
         self.banned: Set[str] = set()
         """Peers that we dropped."""
         self._requests: Dict[str, int] = dict.fromkeys(self.models, 0)
@@ -292,6 +294,7 @@ class Run:
         self._missing.update(view for view in self._demand.views if view >= front.view)
         self.adverts.clear()
         self.open.clear()
+        self.answered.clear()
         for joined in restarted.peers:
             self._join(joined, time)
 
@@ -321,6 +324,7 @@ class Run:
             self.fetch.confirm(ready[-1].view)
         self.cpu += thread_time() - start
         self._confirm(ready)
+        self.answered.add(request.request_id)
         # A peer answers in order: what it was asked before and has not answered is lost.
         self.open = {
             number: asked
