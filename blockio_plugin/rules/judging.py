@@ -26,7 +26,7 @@ def judge(
     score.answered()
     if blocks:
         arrivals = peers.arrivals
-        arrivals.note(blocks, entry.request.issued_at, now)
+        arrivals.note(peer, blocks, entry.request.issued_at, now)
         since = entry.arrived_before if score.last_total is None or not entry.queued else score.last_total
         others = (arrivals.total - blocks - since) * arrivals.link_block_time
         score.last_total = arrivals.total

@@ -19,10 +19,13 @@ LATE_FACTOR = 2.5
 """An answer is not late before this many times the time that all blocks in flight take to arrive,
 or that a typical peer takes for what this one owes."""
 
-MAX_LATE_TIME = 30.0
+MAX_LATE_TIME = 90.0
 """Most seconds that an answer is waited for because the other peers are slow as well."""
 
-SILENT_LINK_TIME = 60.0
+QUIET_TIME = 3.0
+"""Seconds that an answer is waited for where nobody better can be asked."""
+
+SILENT_LINK_TIME = 30.0
 """Most seconds that an answer is waited for while nobody has answered anything yet: then it may be
 our own link, and to ask again would only fill it more."""
 
@@ -57,6 +60,7 @@ def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
 
 
 def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
+    """Whether to go on waiting, since our link or everybody is slow, or nobody better is there."""
     waited = now - entry.request.issued_at
     if not peers.arrivals.total:
         return waited < SILENT_LINK_TIME
@@ -64,11 +68,44 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
         return True
     if waited > MAX_LATE_TIME:
         return False
-    others = sorted(
+    if not _is_another_better(peers, entry, waited, now):
+        pace = peers.arrivals.block_time * peers.tracker.blocks
+        return waited < max(LATE_FACTOR * pace, QUIET_TIME)
+    # What those took who have answered meanwhile. The quickest one counts: a slow one
+    # beside it is no excuse for silence.
+    typical = min((
         score.seconds_per_block
         for peer, score in peers.scores.items()
-        if score.known and peer != entry.request.peer
-    )
-    # Of two the faster one: a slow one beside it is no excuse for silence.
-    typical = others[(len(others) - 1) // 2] if others else 0.0
-    return waited < LATE_FACTOR * typical * peers.tracker.queue(entry.request.peer).blocks
+        if peer != entry.request.peer
+        and score.known
+        and score.last_arrival >= now - waited / 2
+    ), default=0.0)
+    return waited < LATE_FACTOR * typical * _blocks_up_to(peers, entry)
+
+
+def _blocks_up_to(peers: PeerBook, entry: OpenRequest) -> float:
+    """Blocks that the peer owes us with this request and those before it."""
+    blocks = 0.0
+    for earlier in peers.tracker.queue(entry.request.peer).unanswered.values():
+        blocks += earlier.blocks
+        if earlier is entry:
+            break
+    return blocks
+
+
+def _is_another_better(
+    peers: PeerBook, entry: OpenRequest, waited: float, now: float
+) -> bool:
+    """Whether a peer that is idle, or has just answered, may be asked for the same views."""
+    for peer, score in peers.scores.items():
+        queue = peers.tracker.queue(peer)
+        if (
+            peer != entry.request.peer
+            and score.known
+            and not queue.late
+            and score.paused_until <= now
+            and (not queue.unanswered or score.last_arrival >= now - waited / 2)
+            and peers.availability.may_ask(peer, entry.request.views.start, now)
+        ):
+            return True
+    return False

@@ -271,6 +271,18 @@ class Links:
             self._peers.availability.rest(peer, claimed, now + TAIL_TIME, now)
         self._ledger.reopen(claimed)
 
+    def forget_claims(self) -> None:
+        """Want again what was answered and neither holds a block nor is proven empty."""
+        self.claims.clear()
+        ledger, cache = self._ledger, self._cache
+        held = ViewSet(ledger.wanted.base)
+        held.update(cache.held)
+        for empty in tuple((ledger.answered - held).runs(ledger.front, ledger.horizon)):
+            above = cache.held.next_at(empty.start)
+            upper = None if above is None else cache.get(above)
+            if upper is None or upper.parent_hash != self._below(upper.view)[1]:
+                ledger.reopen(empty)
+
     def advance(self, front: int, front_hash: bytes) -> None:
         """Everything below ``front`` is imported."""
         self.front_hash = front_hash

@@ -59,8 +59,8 @@ class PeerBook:
 
     @property
     def link_time(self) -> float:
-        """Seconds that all blocks in flight take at the pace at which blocks arrive."""
-        return self.tracker.blocks * self.arrivals.block_time
+        """Seconds that our link needs for all blocks in flight, where it is full; else 0."""
+        return self.tracker.blocks * self.arrivals.link_block_time
 
     def __contains__(self, peer: object) -> bool:
         return peer in self.scores

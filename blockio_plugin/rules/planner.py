@@ -25,7 +25,14 @@ from blockio_plugin.rules.ending import Supply, finish_times, time_to_supply
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.ranking import Ranking, Standing
 from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest, PeerID, RequestTracker
-from blockio_plugin.rules.scoring import FIRST_REQUESTS, PROBE_EVERY, PROBE_FACTOR, REQUEST_TIME, Score
+from blockio_plugin.rules.scoring import (
+    FIRST_REQUESTS,
+    PROBE_EVERY,
+    PROBE_FACTOR,
+    REQUEST_TIME,
+    STRAY_DECLINES,
+    Score,
+)
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
 
@@ -209,7 +216,8 @@ class _Round:
             # It let requests go by: a single small one at a time, until it answers again.
             return FIRST_REQUESTS[0] if unanswered == queue.late else 0
         if score.declines:
-            return score.request_blocks if unanswered < DECLINED_UNANSWERED else 0
+            most = DECLINED_UNANSWERED if score.declines < STRAY_DECLINES else 1
+            return score.request_blocks if unanswered < most else 0
         if not score.known:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0

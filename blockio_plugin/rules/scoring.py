@@ -95,7 +95,10 @@ PAUSE = 0.25
 that could not be sent; doubled each time until it supplies a block."""
 
 DECLINE_PAUSE = 0.1
-"""Seconds without requests for each decline in a row after the first."""
+"""Seconds without requests after the second decline in a row."""
+
+DECLINE_GROWTH = 1.5
+"""What each further decline in a row multiplies that time by."""
 
 DECLINE_WEIGHT = 0.1
 """Weight of the last request in the share of requests that a peer declines."""
@@ -105,9 +108,6 @@ MAX_DECLINE_SHARE = 0.9
 
 STRAY_DECLINES = 2
 """Declines in a row from which on a peer is asked for views elsewhere in its advert."""
-
-MAX_DECLINES = 20
-"""Declines in a row after which a pause gets no longer."""
 
 DISPROOF_PAUSE = 0.5
 """Seconds without requests after a disproved claim of a peer that never gave a block; doubled."""
@@ -295,7 +295,8 @@ class Score:
         self.decline_share += DECLINE_WEIGHT * (1.0 - self.decline_share)
         if self.declines >= STRAY_DECLINES:
             self.anchor = None
-            self.paused_until = now + DECLINE_PAUSE * min(self.declines - 1, MAX_DECLINES)
+            growth = DECLINE_GROWTH ** min(self.declines - STRAY_DECLINES, 16)
+            self.paused_until = now + min(DECLINE_PAUSE * growth, MAX_EMPTY_PAUSE)
         self._derive()
 
     def answered(self) -> None:
