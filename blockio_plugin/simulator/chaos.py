@@ -22,6 +22,7 @@ from blockio_plugin.simulator.models import (
     ViewsStep,
     always,
 )
+from blockio_plugin.simulator.trial import settle
 
 BLOCKS = (200, 4000)
 """Blocks of a chain, log-uniform."""
@@ -47,6 +48,9 @@ OVERHEADS = (0.001, 1.0)
 LONGEST_RUN = 60.0
 """Seconds that all blocks take at the rates of all peers together, most: with fewer blocks a slow
 network shows the same in less time of ours."""
+
+LONGEST_REST = 200.0
+"""Seconds that all blocks take at the rates of those who are honest and stay, most."""
 
 KEEPER = 0.8
 """Chance that an honest peer holds everything and stays."""
@@ -241,10 +245,34 @@ HOSTILITIES: Tuple[Quirk, ...] = (
 
 def draw_chaos(seed: int) -> Scenario:
     """A network; a function of the seed."""
-    random = Random(f"chaos/{seed}")
-    count = random.randint(*PEERS)
-    hostile = random.randint(0, int(count * MAX_HOSTILE))
-    rates = [_log_uniform(random, RATES) for _ in range(count)]
+    source = f"chaos/{seed}"
+    while True:
+        drawn = _draw_network(Random(source), seed)
+        rate = sum(_lasting_rate(model) for model in settle(drawn).peers)
+        if not rate or _blocks(drawn) / min(rate, drawn.download or inf) <= LONGEST_REST:
+            return drawn
+        source += "/again"
+
+
+def _lasting_rate(model: PeerModel) -> float:
+    """Blocks/s that a settled peer gives in the long run, most."""
+    rate = model.rate[0].rate
+    if model.bucket is not None:
+        rate = min(rate, model.bucket.refill)
+    if model.quota is not None:
+        rate = min(rate, model.quota.rate * model.max_blocks)
+    return rate
+
+
+def _blocks(scenario: Scenario) -> float:
+    """Blocks to be expected."""
+    return sum(item.views.length * item.probability for item in scenario.filled)
+
+
+def _draw_network(random: Random, seed: int) -> Scenario:
+    peer_count = random.randint(*PEERS)
+    hostile = random.randint(0, int(peer_count * MAX_HOSTILE))
+    rates = [_log_uniform(random, RATES) for _ in range(peer_count)]
     download = _log_uniform(random, (2.0, 1000.0)) if random.random() < 0.2 else 0.0
     pace = min(sum(rates[hostile:]), download or inf)
     blocks = max(2, int(min(_log_uniform(random, BLOCKS), pace * LONGEST_RUN)))
@@ -256,16 +284,13 @@ def draw_chaos(seed: int) -> Scenario:
         _draw_peer(random, str(number + 1), rate, stage, number < hostile, number == keeper)
         for number, rate in enumerate(rates)
     ]
-    window = 0
-    if random.random() < 0.2:
-        window = max(64, int(_log_uniform(random, (64.0, 2048.0)) * views / blocks))
     return Scenario(
         name=f"chaos-{seed}",
         views=views,
         filled=filled,
         peers=tuple(peers),
         download=download,
-        window=window,
+        window=_draw_window(random, views, blocks, filled),
         jitter=random.choice((0.0, 0.1, 0.1, 0.1, 1.0, 1.9)),
         limit=3600.0,
         grows=_draw_growth(random, stage),
@@ -310,6 +335,15 @@ def _draw_peer(
         for quirk in random.sample(HOSTILITIES, random.choice((1, 1, 2))):
             model = quirk(random, model, stage)
     return model
+
+
+def _draw_window(
+    random: Random, views: int, blocks: int, filled: Tuple[Filled, ...]
+) -> int:
+    if random.random() >= 0.3 or filled[0].views.length < views:
+        # Nobody crosses a void that is wider than the window, by what a window is.
+        return 0
+    return int(_log_uniform(random, (64.0, 2048.0)) * views / blocks) + 1
 
 
 def _draw_growth(random: Random, stage: Stage) -> Optional[Growth]:

@@ -26,10 +26,7 @@ REQUESTS_PER_BLOCK = 4
 """Requests for each block that arrives, most."""
 
 REQUESTS_PER_MINUTE = 20
-"""Requests to each peer and minute besides, most."""
-
-REQUESTS_AT_FIRST = 10
-"""Requests for each connection besides, most: what a peer is asked for first may hold no block."""
+"""Requests to each peer and begun minute besides, most."""
 
 CPU_PER_REQUEST = 0.3e-3
 """CPU seconds of the rules per request, most, in the median of runs: other work on the machine
@@ -268,12 +265,9 @@ class Trial:
         if run.time >= self._looked_at + LOOK_TIME or not run.open:
             self._looked_at = run.time
             check_idle_reason(run)
-        most = (
-            REQUESTS_PER_BLOCK * run.arrived
-            + REQUESTS_PER_MINUTE * run.peer_seconds / 60.0
-            + REQUESTS_AT_FIRST * run.joined
-        )
-        done = run.requests - len(run.open)
+        minutes = run.joined + run.peer_seconds / 60.0
+        most = REQUESTS_PER_BLOCK * run.arrived + REQUESTS_PER_MINUTE * minutes
+        done = run.requests - len(run.fetch.peers.tracker)
         if done > most:
             raise _Failed("requests", f"{done} where {most:.0f} are the most")
 

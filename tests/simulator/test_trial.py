@@ -133,9 +133,9 @@ def test_a_block_that_is_lost_again_is_missed(monkeypatch: pytest.MonkeyPatch) -
 
 def test_too_many_requests_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "REQUESTS_PER_BLOCK", 0)
-    monkeypatch.setattr(trial, "REQUESTS_AT_FIRST", 2)
+    monkeypatch.setattr(trial, "REQUESTS_PER_MINUTE", 1)
     verdict = judge(network({}), 1)
-    assert verdict.failed == "requests"
+    assert verdict.failed == "requests" and "2 where 1 are the most" in verdict.reason
 
 
 def test_an_honest_peer_that_is_dropped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
