@@ -29,6 +29,7 @@ class ArrivalRate:
         self._seconds = 0.0
         self._last: Optional[float] = None
         self._quickest: Optional[float] = None
+        self._alternated_at: Optional[float] = None
         self._last_peer: Optional[PeerID] = None
         self.total = 0
         """Blocks that arrived in all."""
@@ -45,8 +46,8 @@ class ArrivalRate:
         return quickest if quickest is not None and quickest >= FULL_LINK * mean else 0.0
 
     def is_quiet(self, seconds: float, now: float) -> bool:
-        """Whether nothing has arrived for so many seconds."""
-        return self._last is None or now - self._last > seconds
+        """Whether no two answers of different peers came in a row for so many seconds."""
+        return self._alternated_at is None or now - self._alternated_at > seconds
 
     def note(self, peer: PeerID, blocks: int, issued_at: float, now: float) -> None:
         """``peer`` gave so many blocks, which it was asked for at ``issued_at`` (s)."""
@@ -58,6 +59,7 @@ class ArrivalRate:
         is_next = last is not None and issued_at <= last and self._last_peer != peer
         self._last_peer = peer
         if is_next:
+            self._alternated_at = now
             quick = passed / blocks
             if self._quickest is None or quick < self._quickest * LINK_RISE:
                 self._quickest = quick

@@ -32,6 +32,8 @@ def judge(
         score.last_total = arrivals.total
         if score.strays or score.anchor is not None:
             score.anchor = covered.stop
+        request = entry.request
+        score.lateness = (now - request.issued_at) / (request.deadline - request.issued_at)
         score.supplied(entry.request.issued_at, entry.queued, blocks, others, now)
     else:
         score.answered_empty(hinted or not _is_another_better(peers, peer, asked.start), now)

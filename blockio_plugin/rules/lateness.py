@@ -17,7 +17,7 @@ UNKNOWN_LATE_TIME = 8.0
 
 LATE_FACTOR = 2.5
 """An answer is not late before this many times the time that all blocks in flight take to arrive,
-or that a typical peer takes for what this one owes."""
+or that it would take if its peer were late by as much as others are."""
 
 MAX_LATE_TIME = 90.0
 """Most seconds that an answer is waited for because the other peers are slow as well."""
@@ -70,27 +70,16 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     if not _is_another_better(peers, entry, waited, now):
         pace = peers.arrivals.block_time * peers.tracker.blocks
         return waited < max(LATE_FACTOR * pace, QUIET_TIME)
-    # What those took who have answered meanwhile. The quickest one counts: a slow one beside it is
-    # no excuse for silence.
-    blocks = _blocks_up_to(peers, entry)
-    typical = [
-        score.round_trip + score.service_time(blocks)
+    # By how much those were late who have answered meanwhile. Where they came in time, it is no
+    # excuse that they are slow.
+    lateness = [
+        score.lateness
         for peer, score in peers.scores.items()
-        if peer != entry.request.peer
-        and score.known
-        and score.last_arrival >= now - waited / 2
+        if peer != entry.request.peer and score.known and score.last_arrival >= now - waited / 2
     ]
-    return waited < LATE_FACTOR * min(typical, default=0.0)
-
-
-def _blocks_up_to(peers: PeerBook, entry: OpenRequest) -> float:
-    """Blocks that the peer owes us with this request and those before it."""
-    blocks = 0.0
-    for earlier in peers.tracker.queue(entry.request.peer).unanswered.values():
-        blocks += earlier.blocks
-        if earlier is entry:
-            break
-    return blocks
+    slowed = max(lateness, default=0.0)
+    allowed = entry.request.deadline - entry.request.issued_at
+    return slowed >= 1 and waited < LATE_FACTOR * slowed * allowed
 
 
 def _is_another_better(

@@ -124,6 +124,7 @@ class Score:
         "_model",
         "last_total",
         "last_blocks",
+        "lateness",
         "_last_arrival",
         "_setbacks",
     )
@@ -166,6 +167,9 @@ class Score:
         """A peer that strayed and found views that it has is asked for what follows from here on."""
         self.paused_until = 0.0
         self.last_blocks = 0
+        """Blocks in its last answer that brought any."""
+        self.lateness = 0.0
+        """Time that its last answer took over the time that it had: late from 1 on."""
         self.last_total: Optional[int] = None
         self._model = ServiceModel(UNKNOWN_ROUND_TRIP, UNKNOWN_SECONDS_PER_BLOCK)
         self._last_arrival = 0.0
