@@ -2,7 +2,7 @@
 import argparse
 import importlib.util
 import logging
-from typing import Dict, Mapping
+from typing import Dict, Mapping, Optional
 
 from eth_utils import ValidationError
 from trinity.constants import SYNC_LIGHT
@@ -109,12 +109,16 @@ def choose_ecc(environment: Mapping[str, str]) -> Dict[str, str]:
     return chosen
 
 
-def limit_evm_log(logger_levels: Mapping[str, int]) -> None:
+def limit_evm_log(logger_levels: Mapping[Optional[str], int]) -> None:
     """
     Keep py-evm from writing several lines for each block to the log file, unless a level was asked
     for by name (``--log-level eth=DEBUG``). Trinity does so with a library that drowns its log.
+
+    :param logger_levels: levels by logger. The key None is Trinity's for ``--log-level DEBUG``,
+        which names no logger
     """
-    if not any(name == EVM_LOGGER or name.startswith(EVM_LOGGER + ".") for name in logger_levels):
+    names = [name for name in logger_levels if name is not None]
+    if not any(name == EVM_LOGGER or name.startswith(EVM_LOGGER + ".") for name in names):
         logging.getLogger(EVM_LOGGER).setLevel(logging.INFO)
 
 

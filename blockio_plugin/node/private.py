@@ -7,8 +7,10 @@ patching code. A later Trinity may break this module and no other.
 """
 import argparse
 import contextlib
+import os
 from typing import Any, Callable, Iterator, Type
 
+from asyncio_run_in_process import constants as process_limits
 from eth.abc import VirtualMachineAPI
 from eth.db.account import AccountDB
 from eth.rlp.accounts import Account
@@ -20,6 +22,13 @@ from trinity.config import Eth1AppConfig, TrinityConfig
 
 USAGE_ERROR = 2
 """The exit status of a command line that makes no sense, as argparse has it."""
+
+START_TIMEOUT = 120
+"""Seconds for each process of a node to start, most. All start at once: two idle cores take 10."""
+
+STOP_TIMEOUT = 6
+"""Seconds for each to end after a SIGTERM, most, before it is killed; on idle cores 1. With
+the 2 s after the SIGINT before it this stays below the 10 s that Trinity has for all."""
 
 
 def check_after_parsing(
@@ -61,6 +70,17 @@ def replace_app_config(
     """
     stock = trinity_config.get_app_config(Eth1AppConfig)
     trinity_config._app_configs[Eth1AppConfig] = app_config_type(trinity_config, stock.sync_mode)
+
+
+def allow_slow_processes() -> None:
+    """
+    Give each process of the node ``START_TIMEOUT`` and ``STOP_TIMEOUT``. For the main process.
+
+    Trinity itself sets 30 s to start, whatever the environment says, and leaves the 2 s to end as
+    they are. On a busy machine a node would not come up, and be killed at the end of each run.
+    """
+    os.environ["ASYNCIO_RUN_IN_PROCESS_STARTUP_TIMEOUT"] = str(START_TIMEOUT)
+    process_limits.SIGTERM_TIMEOUT_SECONDS = STOP_TIMEOUT
 
 
 def get_unsent_bytes(connection: ConnectionAPI) -> int:
