@@ -33,7 +33,7 @@ class BlockIOComponent(AsyncioIsolatedComponent):
         cls, arg_parser: ArgumentParser, subparser: "_SubParsersAction[ArgumentParser]"
     ) -> None:
         cli.add_flags(arg_parser)
-        private.check_after_parsing(arg_parser, cli.validate_flags)
+        private.check_after_parsing(arg_parser, cli.check_flags)
 
     @classmethod
     def validate_cli(cls, boot_info: BootInfo) -> None:

@@ -26,9 +26,6 @@ END_TIMEOUT = 6.0
 POLL_INTERVAL = 0.2
 """Seconds between two looks at them."""
 
-CONNECT_TIMEOUT = 1.0
-"""Seconds after which a socket whose owner does not accept a connection counts as used."""
-
 MAIN_SOCKETS: Final = frozenset({"logging", "main"})
 """The names of the sockets on which the main process of a node listens."""
 
@@ -88,7 +85,8 @@ def find_listeners(ipc_dir: Path) -> Dict[str, int]:
 
 def _find_listener(path: Path) -> Optional[int]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-        client.settimeout(CONNECT_TIMEOUT)
+        # Whose queue is full, since it is busy or stopped, is there all the same.
+        client.setblocking(False)
         try:
             client.connect(str(path))
         except OSError as err:

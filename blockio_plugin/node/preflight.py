@@ -10,6 +10,7 @@ from eth.db.chain import ChainDB
 from eth.exceptions import HeaderNotFound
 from eth_typing import BlockNumber
 from eth_utils import ValidationError
+import plyvel
 from trinity.config import Eth1AppConfig, TrinityConfig
 from typing_extensions import Final
 
@@ -55,7 +56,7 @@ def check_data_dir(trinity_config: TrinityConfig, spec: SchemeSpec) -> None:
         raise ValidationError(f"{path} is another network's: {err}") from err
     except SchemeBroken as err:
         raise ValidationError(f"{SCHEME_FLAG} {spec.name}: {err}") from err
-    except OSError as err:
+    except (OSError, plyvel.Error) as err:
         raise ValidationError(f"cannot open the chain in {path}: {err}") from err
 
 
@@ -65,7 +66,8 @@ def open_chain(path: Path) -> Iterator[LevelDB]:
     The LevelDB in the directory ``path``.
 
     :raise NoChain: there is none; nothing is made
-    :raise OSError: it cannot be opened
+    :raise OSError: somebody else holds it
+    :raise plyvel.Error: it is broken
     """
     if not (path / LEVELDB_MARK).exists():
         raise NoChain

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import os
 from pathlib import Path
+import signal
 import threading
 import time
 from typing import Dict, List, NamedTuple, Optional
@@ -21,9 +22,6 @@ WATCH_INTERVAL = 0.5
 
 CHILD_MARK: Final = "asyncio_run_in_process"
 """What the command line of each process that Trinity starts for a node holds."""
-
-ORPHAN_STATUS = 1
-"""The exit status of a process whose parent was gone."""
 
 logger = logging.getLogger("blockio_plugin.node.process_watchdog")
 
@@ -48,7 +46,7 @@ def _follow(parent: int) -> None:
     # Who has lost its parent gets another one.
     while os.getppid() == parent:
         time.sleep(WATCH_INTERVAL)
-    os._exit(ORPHAN_STATUS)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 class LostProcess(NamedTuple):
