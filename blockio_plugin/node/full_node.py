@@ -11,7 +11,7 @@ from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.cli import SYNC_NONE
 from blockio_plugin.node.private import get_unsent_bytes
 from blockio_plugin.node.process_watchdog import follow_parent
-from blockio_plugin.node.stop_signals import accept_stop_signals
+from blockio_plugin.node.stop_signals import hand_stop_signals_up
 from blockio_plugin.node.syncer_stand_in import SyncerStandIn
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.servers import BlockIOEventServer
@@ -50,7 +50,7 @@ class BlockIOAppConfig(Eth1AppConfig):
     def __setstate__(self, state: Dict[str, Any]) -> None:
         self.__dict__.update(state)
         if self._main_process != os.getpid():
-            accept_stop_signals()
+            hand_stop_signals_up()
             follow_parent()
 
     @property

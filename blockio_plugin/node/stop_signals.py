@@ -5,7 +5,10 @@ Trinity's main process gives SIGTERM and SIGHUP to the child that it started las
 the node then hangs without it. Each child that starts takes the signals anew, so no handler of ours
 would stay. But a signal that is blocked comes to no handler: a thread waits for it.
 """
+import contextlib
+import os
 import signal
+import sys
 import threading
 from typing import Sequence
 
@@ -25,9 +28,20 @@ def stop_as_on_interrupt() -> None:
     threading.Thread(target=_relay, args=(signals,), name="stop-signals", daemon=True).start()
 
 
-def accept_stop_signals() -> None:
-    """Let stop signals through to the handlers again, in a process that Trinity has started."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+def hand_stop_signals_up() -> None:
+    """
+    Let each stop signal to this process go to its parent, so that it stops the node. For a process
+    that Trinity has started; to be called before it starts threads.
+
+    systemd sends SIGTERM to all processes of a service at once. Trinity's database then hangs, and
+    with it the node. What the parent itself sends is meant for this process.
+    """
+    # Where this is not to be had (macOS), Trinity's own handlers stay.
+    if sys.platform != "darwin":
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        threading.Thread(
+            target=_hand_up, args=(os.getppid(),), name="stop-signals", daemon=True
+        ).start()
 
 
 def _relay(signals: Sequence[signal.Signals]) -> None:
@@ -36,3 +50,16 @@ def _relay(signals: Sequence[signal.Signals]) -> None:
     while True:
         signal.sigwait(signals)
         signal.pthread_kill(main, signal.SIGINT)
+
+
+def _hand_up(parent: int) -> None:
+    while True:
+        received = signal.sigwaitinfo(STOP_SIGNALS)
+        if received.si_pid == parent:
+            # In this thread alone, which is enough for the process's handlers to be called.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+            os.kill(os.getpid(), received.si_signo)
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        else:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(parent, received.si_signo)

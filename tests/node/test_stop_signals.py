@@ -1,3 +1,4 @@
+import os
 import signal
 import subprocess
 import sys
@@ -50,14 +51,42 @@ def test_what_was_ignored_from_the_start_stays_so() -> None:
     assert output == "as on Ctrl-C\n"
 
 
+PARENT = """
+import signal, subprocess, sys
+def tell(signum, frame):
+    print("parent", flush=True)
+signal.signal(signal.SIGTERM, tell)
+child = subprocess.Popen([sys.executable, "-c", sys.argv[1]], stdout=subprocess.PIPE)
+print(child.stdout.readline().decode(), end="", flush=True)
+for line in sys.stdin:
+    child.send_signal(signal.SIGTERM)
+    print(child.stdout.readline().decode(), end="", flush=True)
+    child.kill()
+"""
+
 CHILD = """
-import signal
-from blockio_plugin.node.stop_signals import STOP_SIGNALS, accept_stop_signals
-signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
-accept_stop_signals()
-print(len(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+import os, signal, uvloop
+from blockio_plugin.node.stop_signals import hand_stop_signals_up
+hand_stop_signals_up()
+loop = uvloop.new_event_loop()
+loop.add_signal_handler(signal.SIGTERM, lambda: print("child", flush=True))
+loop.call_soon(lambda: print(os.getpid(), flush=True))
+loop.run_forever()
 """
 
 
-def test_a_child_is_reached_by_them_again() -> None:
-    assert subprocess.check_output([sys.executable, "-c", CHILD]) == b"0\n"
+def test_a_child_hands_them_up_unless_they_come_from_above() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, CHILD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        universal_newlines=True,
+    ) as parent:
+        assert parent.stdin is not None and parent.stdout is not None
+        child = int(parent.stdout.readline())
+        for _ in range(2):
+            os.kill(child, signal.SIGTERM)
+            assert parent.stdout.readline() == "parent\n"
+        parent.stdin.write("stop the child\n")
+        parent.stdin.close()
+        assert parent.stdout.readline() == "child\n"
