@@ -10,7 +10,7 @@ from eth.db.atomic import AtomicDB
 import pytest
 
 from blockio_plugin.node.data_dir_check import find_listeners
-from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
+from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.tools.chain_builder import build_chain
 from blockio_plugin.tools.crash import END_TIMEOUT, wait_gone
 from blockio_plugin.tools.node_log import find_failures
@@ -45,10 +45,12 @@ async def check_serving(node: NodeProcess, recipe: Any) -> None:
     db = AtomicDB()
     chain = build_chain(recipe, db, 0)
     async with ScriptedPeer.connect(node.enode(), chain, db, recipe.network_id) as peer:
-        peer.api.send_request(GetBlocksByView(1, 0, 2 ** 32, 8))
         while True:
+            # With the first advert the node is ready to answer.
             payload = await asyncio.wait_for(peer.inbox.get(), ANSWER_TIMEOUT)
-            if isinstance(payload, BlocksByView):
+            if isinstance(payload, Availability):
+                peer.api.send_request(GetBlocksByView(1, 0, 2 ** 32, 8))
+            elif isinstance(payload, BlocksByView):
                 assert len(payload.blocks) == 8
                 return
 
