@@ -9,10 +9,11 @@ from trinity.server import FullServer
 
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.cli import SYNC_NONE
-from blockio_plugin.node.private import get_unsent_bytes
+from blockio_plugin.node.private import get_unsent_bytes, guard_connections, guard_messages
 from blockio_plugin.node.process_watchdog import follow_parent
 from blockio_plugin.node.stop_signals import hand_stop_signals_up
 from blockio_plugin.node.syncer_stand_in import SyncerStandIn
+from blockio_plugin.protocol import armour
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.servers import BlockIOEventServer
 
@@ -26,6 +27,8 @@ class BlockIOFullNode(FullNode):
         return server
 
     async def run(self) -> None:
+        guard_messages(armour.guard_stream, armour.decode)
+        guard_connections(self.get_peer_pool(), armour.LoneConnection)
         # The base class waits until the node ends, so what is ours starts before.
         self.manager.run_daemon_child_service(
             BlockIOEventServer(

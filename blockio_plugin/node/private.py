@@ -6,9 +6,10 @@ made, and the py-evm that it pins none to choose the class of accounts. All are 
 patching code. A later Trinity may break this module and no other.
 """
 import argparse
+import asyncio
 import contextlib
 import os
-from typing import Any, Callable, Iterator, Type
+from typing import Any, AsyncIterator, Callable, Iterator, Type
 
 from asyncio_run_in_process import constants as process_limits
 from eth.abc import VirtualMachineAPI
@@ -16,7 +17,12 @@ from eth.db.account import AccountDB
 from eth.rlp.accounts import Account
 from eth_typing import Address
 from eth_utils import ValidationError
-from p2p.abc import ConnectionAPI
+from p2p import handshake, multiplexer
+from p2p.abc import ConnectionAPI, MessageAPI
+from p2p.commands import BaseCommand
+from p2p.constants import PEER_READY_TIMEOUT
+from p2p.peer import BasePeer
+from p2p.peer_pool import BasePeerPool
 from trinity.cli_parser import parser as stock_parser
 from trinity.config import Eth1AppConfig, TrinityConfig
 
@@ -88,6 +94,50 @@ def get_unsent_bytes(connection: ConnectionAPI) -> int:
     transport = connection.get_multiplexer().get_transport()
     size: int = transport._writer.transport.get_write_buffer_size()
     return size
+
+
+def guard_messages(
+    guard_stream: Callable[[AsyncIterator[Any]], AsyncIterator[Any]],
+    decode: Callable[[Type[BaseCommand[Any]], MessageAPI, bool], BaseCommand[Any]],
+) -> None:
+    """
+    Put guards before what Trinity reads from peers. For the networking process.
+
+    - ``stream_transport_messages``: a frame whose id is 0x81 or that is empty (``Message``), an
+      unknown command id, one that its protocol leaves out (``KeyError``)
+    - ``BaseCommand.decode``: snappy that is none or expands to gigabytes, nesting that ends the
+      process in the decoder, 10**6 items, a list in the place of an integer, a disconnect reason
+      that is none. In the hello too, when nobody has been let in yet
+    """
+    stock_stream = multiplexer.stream_transport_messages
+
+    def stream_guarded(*args: Any) -> AsyncIterator[Any]:
+        return guard_stream(stock_stream(*args))
+
+    # Both have it under a name of their own.
+    multiplexer.stream_transport_messages = stream_guarded
+    handshake.stream_transport_messages = stream_guarded
+    BaseCommand.decode = classmethod(decode)
+
+
+def guard_connections(
+    pool: BasePeerPool, lone_type: Callable[[ConnectionAPI], Any]
+) -> None:
+    """
+    Let a connection of ``pool`` fail alone, where handling what came raises: more messages than
+    there may be tasks, an event bus that is full.
+
+    :param lone_type: makes the service that runs a connection, in its place under the pool
+    """
+
+    async def start_peer(peer: BasePeer) -> None:
+        # As the stock method, but for what runs the connection.
+        lone = lone_type(peer.connection)
+        pool.manager.run_child_service(lone)
+        await asyncio.wait_for(lone.started.wait(), PEER_READY_TIMEOUT)
+        await peer.connection.run_peer(peer)
+
+    pool._start_peer = start_peer
 
 
 class AccountDBOfClass(AccountDB):
