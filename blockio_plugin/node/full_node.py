@@ -9,7 +9,12 @@ from trinity.server import FullServer
 
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.cli import SYNC_NONE
-from blockio_plugin.node.private import get_unsent_bytes, guard_connections, guard_messages
+from blockio_plugin.node.private import (
+    get_unsent_bytes,
+    guard_connections,
+    guard_messages,
+    mend_proxy_peers,
+)
 from blockio_plugin.node.process_watchdog import follow_parent
 from blockio_plugin.node.stop_signals import hand_stop_signals_up
 from blockio_plugin.node.syncer_stand_in import SyncerStandIn
@@ -43,7 +48,7 @@ class BlockIOFullNode(FullNode):
 class BlockIOAppConfig(Eth1AppConfig):
     """
     The stock configuration but for the class of the node. Trinity hands it to each of the node's
-    processes as the first thing that they get, so each comes under our watch with it.
+    processes as the first thing that they get, so each comes under our care with it.
     """
 
     def __init__(self, trinity_config: TrinityConfig, sync_mode: str) -> None:
@@ -55,6 +60,7 @@ class BlockIOAppConfig(Eth1AppConfig):
         if self._main_process != os.getpid():
             hand_stop_signals_up()
             follow_parent()
+            mend_proxy_peers()
 
     @property
     def node_class(self) -> Type[Node[Any]]:

@@ -18,13 +18,15 @@ from eth.rlp.accounts import Account
 from eth_typing import Address
 from eth_utils import ValidationError
 from p2p import handshake, multiplexer
-from p2p.abc import ConnectionAPI, MessageAPI
+from p2p.abc import ConnectionAPI, MessageAPI, SessionAPI
 from p2p.commands import BaseCommand
 from p2p.constants import PEER_READY_TIMEOUT
 from p2p.peer import BasePeer
 from p2p.peer_pool import BasePeerPool
+from trinity import server
 from trinity.cli_parser import parser as stock_parser
 from trinity.config import Eth1AppConfig, TrinityConfig
+from trinity.protocol.common.peer_pool_event_bus import BaseProxyPeer, BaseProxyPeerPool
 
 USAGE_ERROR = 2
 """The exit status of a command line that makes no sense, as argparse has it."""
@@ -118,6 +120,30 @@ def guard_messages(
     multiplexer.stream_transport_messages = stream_guarded
     handshake.stream_transport_messages = stream_guarded
     BaseCommand.decode = classmethod(decode)
+    # Whoever dials and sends noise would get an ERROR with a traceback for each connection.
+    server.COMMON_RECEIVE_HANDSHAKE_EXCEPTIONS = (Exception,)
+
+
+def mend_proxy_peers() -> None:
+    """
+    Let a peer come and go at once. For each process of the node.
+
+    The stock method looks up a peer that it has just added, and ends its component, and so the
+    node, with a ``KeyError`` where the peer has left meanwhile.
+    """
+
+    async def ensure_proxy_peer(self: BaseProxyPeerPool[Any], session: SessionAPI) -> BaseProxyPeer:
+        proxy = self.connected_peers.get(session)
+        if proxy is None:
+            proxy = self.convert_session_to_proxy_peer(
+                session, self.event_bus, self.broadcast_config
+            )
+            self.connected_peers[session] = proxy
+            self.manager.run_child_service(proxy)
+            await proxy.manager.wait_started()
+        return proxy
+
+    BaseProxyPeerPool.ensure_proxy_peer = ensure_proxy_peer
 
 
 def guard_connections(
