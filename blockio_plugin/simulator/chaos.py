@@ -290,7 +290,7 @@ def _draw_network(random: Random, seed: int) -> Scenario:
         filled=filled,
         peers=tuple(peers),
         download=download,
-        window=_draw_window(random, views, blocks, filled),
+        window=_draw_window(random, views, blocks),
         jitter=random.choice((0.0, 0.1, 0.1, 0.1, 1.0, 1.9)),
         limit=3600.0,
         grows=_draw_growth(random, stage),
@@ -337,13 +337,11 @@ def _draw_peer(
     return model
 
 
-def _draw_window(
-    random: Random, views: int, blocks: int, filled: Tuple[Filled, ...]
-) -> int:
-    if random.random() >= 0.3 or filled[0].views.length < views:
-        # Nobody crosses a void that is wider than the window, by what a window is.
+def _draw_window(random: Random, views: int, blocks: int) -> int:
+    """Views that hold so many blocks on the average; where blocks cluster, voids may be wider."""
+    if random.random() >= 0.2:
         return 0
-    return int(_log_uniform(random, (64.0, 2048.0)) * views / blocks) + 1
+    return max(64, int(_log_uniform(random, (64.0, 2048.0)) * views / blocks))
 
 
 def _draw_growth(random: Random, stage: Stage) -> Optional[Growth]:

@@ -249,11 +249,10 @@ class Trial:
         """The least time (s) in which the window can move on: once in each round trip."""
         if not self._scenario.window or not rest:
             return 0.0
-        span = max(rest) - self._run.fetch.front.view
         quickest = min(
             2 * least_delay(model, settled.jitter) + model.overhead for model in settled.peers
         )
-        return max(0.0, span / self._scenario.window - 1) * quickest
+        return max(0.0, len(rest) / self._scenario.window - 1) * quickest
 
     def _watch(self, run: Run) -> None:
         """After each event."""

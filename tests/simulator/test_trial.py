@@ -103,7 +103,7 @@ def test_the_window_moves_on_once_in_a_round_trip_at_best() -> None:
         client={"window": 64},
         simulation={"jitter": 0.0},
     )
-    assert judge(tested, 1).bound == pytest.approx(2.0 * (399 / 64 - 1))
+    assert judge(tested, 1).bound == pytest.approx(2.0 * (400 / 64 - 1))
 
 
 def test_a_chain_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
