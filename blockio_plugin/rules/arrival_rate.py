@@ -7,15 +7,14 @@ peers are the limit, answers of two of them come in at nearly the same time now 
 shows that the link could carry more. So the quickest time of a block that came right after one of
 another peer is that of our link, if it is about the mean.
 """
-from math import exp
 from typing import Optional
 
 from blockio_plugin.rules.requests import PeerID
 
-SPAN = 1.0
-"""Seconds of arrivals that the mean is taken over, about: older ones count ever less."""
+DECAY = 0.95
+"""Weight that the arrivals so far keep when the next one comes in: the last twenty or so count."""
 
-LINK_RISE = 1.05
+LINK_RISE = 1 / DECAY
 """What each arrival multiplies the quickest time seen by, so that a link that slows down is seen."""
 
 FULL_LINK = 0.8
@@ -49,9 +48,8 @@ class ArrivalRate:
         """``peer`` gave so many blocks, which it was asked for at ``issued_at`` (s)."""
         last, self._last = self._last, now
         passed = now - (issued_at if last is None else max(last, issued_at))
-        keep = exp(-passed / SPAN)
-        self._blocks = self._blocks * keep + blocks
-        self._seconds = self._seconds * keep + passed
+        self._blocks = self._blocks * DECAY + blocks
+        self._seconds = self._seconds * DECAY + passed
         self.total += blocks
         is_next = last is not None and issued_at <= last and self._last_peer != peer
         self._last_peer = peer

@@ -71,16 +71,17 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     if not _is_another_better(peers, entry, waited, now):
         pace = peers.arrivals.block_time * peers.tracker.blocks
         return waited < max(LATE_FACTOR * pace, QUIET_TIME)
-    # What those took who have answered meanwhile. The quickest one counts: a slow one
-    # beside it is no excuse for silence.
-    typical = min((
-        score.seconds_per_block
+    # What those took who have answered meanwhile. The quickest one counts: a slow one beside it is
+    # no excuse for silence.
+    blocks = _blocks_up_to(peers, entry)
+    typical = [
+        score.round_trip + score.service_time(blocks)
         for peer, score in peers.scores.items()
         if peer != entry.request.peer
         and score.known
         and score.last_arrival >= now - waited / 2
-    ), default=0.0)
-    return waited < LATE_FACTOR * typical * _blocks_up_to(peers, entry)
+    ]
+    return waited < LATE_FACTOR * min(typical, default=0.0)
 
 
 def _blocks_up_to(peers: PeerBook, entry: OpenRequest) -> float:

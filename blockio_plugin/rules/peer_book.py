@@ -3,9 +3,9 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 from typing_extensions import Protocol
 
+from blockio_plugin.rules.arrival_rate import ArrivalRate
 from blockio_plugin.rules.availability import AvailabilityTable
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.arrival_rate import ArrivalRate
 from blockio_plugin.rules.requests import OpenRequest, PeerID, RequestTracker
 from blockio_plugin.rules.scoring import Score
 from blockio_plugin.rules.views import ViewRange

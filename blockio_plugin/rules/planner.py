@@ -102,6 +102,7 @@ class Demand(NamedTuple):
     """
 
     wanted: ViewSet
+    answered: ViewSet
     partition: Partition
     ranking: Ranking
     stop: int
@@ -225,11 +226,11 @@ class _Round:
             return 0
         if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
             return 0
-        stretch = self._stretch
+        blocks = score.request_blocks * self._stretch
         issued = queue.issued + self._asked.get(peer, 0)
-        if score.is_vague and issued % PROBE_EVERY == 2:
-            return min(max(score.request_blocks * stretch, score.last_blocks) * PROBE_FACTOR, score.answer_limit)
-        return min(score.request_blocks * stretch, score.answer_limit)
+        if score.is_vague and issued % PROBE_EVERY == len(FIRST_REQUESTS):
+            blocks = max(blocks, score.last_blocks) * PROBE_FACTOR
+        return min(blocks, score.answer_limit)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         demand, score = self._demand, self._scores[peer]
@@ -386,12 +387,16 @@ class _Round:
         for finish, entry in self._finishes:
             request = entry.request
             start = self._copied_to.get(request.request_id, entry.copied_to)
+            start = self._demand.answered.next_missing(start)
             if start >= request.views.stop or request.peer == peer:
                 continue
             left = entry.blocks * (request.views.stop - start) / request.views.length
             part = max(1.0, min(blocks / 2, left))
             need = score.round_trip + score.service_time(owed + part)
-            need = max(need, self._demand.link_time)
+            if self._demand.link_time:
+                # All that is in flight comes through our link, and a copy would come after it.
+                finish = min(finish, self._now + self._demand.link_time)
+                need = max(need, self._demand.link_time)
             if finish - self._now < need * COPY_FACTOR + COPY_MARGIN:
                 return None
             covering = self._table.covering(peer, start)
@@ -407,7 +412,9 @@ class _Round:
         """Part of what somebody else was asked, to see whether a peer that was late answers again."""
         for _, entry in self._finishes or ():
             request = entry.request
-            start = request.views.start
+            start = self._demand.answered.next_missing(request.views.start)
+            if start >= request.views.stop:
+                continue
             if request.peer == peer or not self._table.may_ask(peer, start, self._now):
                 continue
             covering = self._table.covering(peer, start)

@@ -35,6 +35,7 @@ class OpenRequest:
         "blocks",
         "deadline",
         "copied_to",
+        "copy_of",
         "is_copy",
         "is_late",
         "queued",
@@ -50,6 +51,8 @@ class OpenRequest:
         """Seconds; later than the request's own where everybody is late."""
         self.copied_to = request.views.start
         """The views below this were asked of a second peer too."""
+        self.copy_of: Optional[OpenRequest] = None
+        """The request that asks another peer for the same views."""
         self.is_copy = is_copy
         """Whether this is the second request for its views."""
         self.is_late = False
@@ -221,6 +224,10 @@ class RequestTracker:
             queue.blocks = 0.0
         if entry.is_copy:
             self.copies -= 1
+        if entry.copy_of is not None:
+            # What it did not bring may be asked of one more peer.
+            original = entry.copy_of
+            original.copied_to = min(original.copied_to, entry.request.views.start)
 
     def extend(self, entry: OpenRequest, deadline: float) -> None:
         """Wait longer for an open request."""
