@@ -22,7 +22,7 @@ from blockio_plugin.simulator.models import (
     ViewsStep,
     always,
 )
-from blockio_plugin.simulator.trial import settle
+from blockio_plugin.simulator.trial import least_rest
 
 BLOCKS = (200, 4000)
 """Blocks of a chain, log-uniform."""
@@ -50,7 +50,7 @@ LONGEST_RUN = 60.0
 network shows the same in less time of ours."""
 
 LONGEST_REST = 200.0
-"""Seconds that all blocks take at the rates of those who are honest and stay, most."""
+"""Seconds that all blocks take from those alone who are honest and stay, most."""
 
 KEEPER = 0.8
 """Chance that an honest peer holds everything and stays."""
@@ -248,25 +248,9 @@ def draw_chaos(seed: int) -> Scenario:
     source = f"chaos/{seed}"
     while True:
         drawn = _draw_network(Random(source), seed)
-        rate = sum(_lasting_rate(model) for model in settle(drawn).peers)
-        if not rate or _blocks(drawn) / min(rate, drawn.download or inf) <= LONGEST_REST:
+        if least_rest(drawn, seed) <= LONGEST_REST:
             return drawn
         source += "/again"
-
-
-def _lasting_rate(model: PeerModel) -> float:
-    """Blocks/s that a settled peer gives in the long run, most."""
-    rate = model.rate[0].rate
-    if model.bucket is not None:
-        rate = min(rate, model.bucket.refill)
-    if model.quota is not None:
-        rate = min(rate, model.quota.rate * model.max_blocks)
-    return rate
-
-
-def _blocks(scenario: Scenario) -> float:
-    """Blocks to be expected."""
-    return sum(item.views.length * item.probability for item in scenario.filled)
 
 
 def _draw_network(random: Random, seed: int) -> Scenario:

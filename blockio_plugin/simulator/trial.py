@@ -13,6 +13,7 @@ from blockio_plugin.simulator.bound import least_delay
 from blockio_plugin.simulator.demand import Demand, compute_bound, compute_demand
 from blockio_plugin.simulator.invariants import check_empty_views, check_invariants
 from blockio_plugin.simulator.models import NEVER, PeerModel, RateStep, Scenario, Spell, always
+from blockio_plugin.simulator.network import Network
 from blockio_plugin.simulator.run import Run
 from blockio_plugin.simulator.truth import check_idle_reason
 
@@ -129,6 +130,13 @@ def _lasting(spell: Spell) -> Spell:
 def _usable_rate(model: PeerModel) -> float:
     rate = 1 / (1 / model.rate[-1].rate + model.overhead / model.max_blocks)
     return min(rate, MAX_UNANSWERED * model.max_blocks / model.rtt if model.rtt else inf)
+
+
+def least_rest(scenario: Scenario, seed: int) -> float:
+    """The bound (s) of all that arrives from settled peers alone, once it is quiet."""
+    network, settled = Network(scenario, seed), settle(scenario)
+    demand = compute_demand(settled, network.chain, network.libraries)
+    return max(0.0, compute_bound(settled, demand) - quiet_after(scenario))
 
 
 class Trial:
