@@ -104,9 +104,10 @@ def _check_fresh(fetch: Fetch, entry: OpenRequest, window: int) -> None:
         entry.is_copy or views.stop <= fetch.reach,
         f"views {views} are past the window",
     )
+    answered = fetch.ledger.answered.count(*views)
     _require(
-        entry.is_copy or not fetch.ledger.answered.count(*views),
-        f"views {views} were asked for though some are answered for",
+        answered < views.length if entry.is_copy else not answered,
+        f"views {views} were asked for though {answered} of them are answered for",
     )
 
 
