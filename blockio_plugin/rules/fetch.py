@@ -141,7 +141,7 @@ class Fetch(Intake):
             self._copied_at = now
         link_time = self.peers.link_time
         return Demand(
-            ledger.wanted, ledger.answered, partition, ranking, stop, density, room, link_time, may_copy
+            ledger.front, ledger.wanted, ledger.answered, partition, ranking, stop, density, room, link_time, may_copy
         )
 
     def _may_copy(self, now: float) -> bool:
@@ -180,9 +180,8 @@ class Fetch(Intake):
         )
         entry.owner = self
         entry.arrived_before = self.peers.arrivals.total
-        if proposal.copy_of is not None and not proposal.is_probe:
-            proposal.copy_of.copied_to = views.stop
-            entry.copy_of = proposal.copy_of
+        if proposal.copy_of is not None:
+            entry.note_copy(proposal.copy_of, proposal.is_probe)
         for fetch in self.peers.fetches:
             fetch.note_issued(views)
         if self.peers.scores[peer].service_time(proposal.blocks) > LONG_TIME:

@@ -37,7 +37,6 @@ def compute_deadline(peers: PeerBook, peer: PeerID, blocks: float, now: float) -
         return now + UNKNOWN_LATE_TIME
     expected = score.round_trip + score.overhead * len(queue.unanswered)
     expected += score.service_time(queue.blocks + blocks)
-    expected = max(expected, LATE_FACTOR * peers.link_time)
     return now + expected + max(LATE_TIME, expected)
 
 

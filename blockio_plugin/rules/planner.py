@@ -15,10 +15,10 @@ A pure function of (wanted, availability, open requests, scores, clock index, no
    what it can give until the others end. A request asks for as many views as likely hold its
    blocks.
 5. A peer for which nothing is wanted takes over part of the open request that ends last, if it
-   would be clearly quicker. No view is asked of a third peer.
+   would be clearly quicker, and so again where that peer lets it wait as well.
 """
 from math import ceil
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from blockio_plugin.rules.availability import AvailabilityTable, Partition
 from blockio_plugin.rules.ending import Supply, finish_times, time_to_supply
@@ -62,6 +62,9 @@ SPARE = 1.5
 GOLDEN_RATIO = 0.618033988749895
 """Multiples of it, their whole parts dropped, spread evenly over what they are to cover."""
 
+MAX_COPIES = 3
+"""Most peers at a time that are asked for a view besides the first, probes apart."""
+
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
 
@@ -95,12 +98,13 @@ class Demand(NamedTuple):
     """
     What is wanted and what is known of it.
 
-    ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
+    ``front``: views below it are resolved. ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
     ``room``: blocks that may still be asked for. ``link_time``: seconds that all blocks in flight
     take at the pace at which blocks arrive from everybody: our own link may be the limit.
     ``may_copy``: whether to look for take-overs.
     """
 
+    front: int
     wanted: ViewSet
     answered: ViewSet
     partition: Partition
@@ -151,6 +155,7 @@ class _Round:
         self._detached: List[ViewRange] = []
         self._picked: List[ViewRange] = []
         self._copied_to: Dict[int, int] = {}
+        self._probed: Set[int] = set()
         self.is_idle = False
         self._trusted: Optional[List[PeerID]] = None
         self._finishes: Optional[List[Tuple[float, OpenRequest]]] = None
@@ -203,7 +208,9 @@ class _Round:
         self._asked[peer] = self._asked.get(peer, 0) + 1
         if proposal.copy_of is None:
             self._room -= proposal.blocks
-        elif not proposal.is_probe:
+        elif proposal.is_probe:
+            self._probed.add(proposal.copy_of.request.request_id)
+        else:
             self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
         return proposal
 
@@ -386,9 +393,10 @@ class _Round:
         owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
         for finish, entry in self._finishes:
             request = entry.request
-            start = self._copied_to.get(request.request_id, entry.copied_to)
-            start = self._demand.answered.next_missing(start)
-            if start >= request.views.stop or request.peer == peer:
+            start = self._first_unanswered(
+                self._copied_to.get(request.request_id, entry.copied_to)
+            )
+            if start >= request.views.stop or request.peer == peer or entry.depth >= MAX_COPIES:
                 continue
             left = entry.blocks * (request.views.stop - start) / request.views.length
             part = max(1.0, min(blocks / 2, left))
@@ -412,8 +420,8 @@ class _Round:
         """Part of what somebody else was asked, to see whether a peer that was late answers again."""
         for _, entry in self._finishes or ():
             request = entry.request
-            start = self._demand.answered.next_missing(request.views.start)
-            if start >= request.views.stop:
+            start = self._first_unanswered(request.views.start)
+            if start >= request.views.stop or entry.probes or request.request_id in self._probed:
                 continue
             if request.peer == peer or not self._table.may_ask(peer, start, self._now):
                 continue
@@ -426,6 +434,9 @@ class _Round:
             return Proposal(peer, ViewRange(start, stop), most, part, entry, is_probe=True)
         return None
 
+    def _first_unanswered(self, view: int) -> int:
+        return self._demand.answered.next_missing(max(view, self._demand.front))
+
     def _compute_finishes(self) -> List[Tuple[float, OpenRequest]]:
         finishes = [
             (finish, entry)
@@ -433,6 +444,7 @@ class _Round:
             for entry, finish in finish_times(
                 self._tracker.queue(peer), self._scores[peer], self._now
             )
+            if not entry.is_probe
         ]
         finishes.sort(key=lambda item: (-item[0], item[1].request.request_id))
         return finishes
