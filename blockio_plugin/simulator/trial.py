@@ -9,7 +9,6 @@ from typing import AbstractSet, FrozenSet, List, NamedTuple, Optional
 
 from blockio_plugin.rules.requests import MAX_UNANSWERED
 from blockio_plugin.rules.scoring import MAX_PAUSE
-from blockio_plugin.simulator.bound import least_delay
 from blockio_plugin.simulator.demand import Demand, compute_bound, compute_demand
 from blockio_plugin.simulator.invariants import check_empty_views, check_invariants
 from blockio_plugin.simulator.models import NEVER, PeerModel, RateStep, Scenario, Spell, always
@@ -254,12 +253,10 @@ class Trial:
         return self._run.finished and self._held(expected) == expected
 
     def _cross_windows(self, settled: Scenario, rest: AbstractSet[int]) -> float:
-        """The least time (s) in which the window can move on: once in each round trip."""
+        """How long (s) the window takes to move on, once in each round trip of the nearest peer."""
         if not self._scenario.window or not rest:
             return 0.0
-        quickest = min(
-            2 * least_delay(model, settled.jitter) + model.overhead for model in settled.peers
-        )
+        quickest = min(model.rtt + model.overhead for model in settled.peers)
         return max(0.0, len(rest) / self._scenario.window - 1) * quickest
 
     def _watch(self, run: Run) -> None:
