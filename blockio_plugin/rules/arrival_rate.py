@@ -44,6 +44,10 @@ class ArrivalRate:
         quickest, mean = self._quickest, self.block_time
         return quickest if quickest is not None and quickest >= FULL_LINK * mean else 0.0
 
+    def is_quiet(self, seconds: float, now: float) -> bool:
+        """Whether nothing has arrived for so many seconds."""
+        return self._last is None or now - self._last > seconds
+
     def note(self, peer: PeerID, blocks: int, issued_at: float, now: float) -> None:
         """``peer`` gave so many blocks, which it was asked for at ``issued_at`` (s)."""
         last, self._last = self._last, now

@@ -139,9 +139,18 @@ class Fetch(Intake):
         may_copy = self._may_copy(now)
         if may_copy:
             self._copied_at = now
-        link_time = self.peers.link_time
+        link_time = self.peers.compute_link_time(now)
         return Demand(
-            ledger.front, ledger.wanted, ledger.answered, partition, ranking, stop, density, room, link_time, may_copy
+            ledger.front,
+            ledger.wanted,
+            ledger.answered,
+            partition,
+            ranking,
+            stop,
+            density,
+            room,
+            link_time,
+            may_copy,
         )
 
     def _may_copy(self, now: float) -> bool:

@@ -110,7 +110,7 @@ class Intake:
                 stop = min(next_view, ledger.target)
                 ledger.skip_to(covered.stop, stop)
         fresh = self._keep(peer, blocks, now)
-        self.links.answered(peer, covered, stop, blocks, now)
+        self.links.answered(peer, covered, stop, blocks, len(blocks) - len(fresh), now)
         return Receipt(tuple(fresh), len(blocks) - len(fresh), entry.is_late)
 
     def _can_use(self, entry: OpenRequest, covered: ViewRange, blocks: Sequence[Block]) -> bool:

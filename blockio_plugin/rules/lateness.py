@@ -63,7 +63,7 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     waited = now - entry.request.issued_at
     if not peers.arrivals.total:
         return waited < SILENT_LINK_TIME
-    if waited < LATE_FACTOR * peers.link_time:
+    if waited < LATE_FACTOR * peers.compute_link_time(now):
         return True
     if waited > MAX_LATE_TIME:
         return False

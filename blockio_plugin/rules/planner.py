@@ -378,8 +378,26 @@ class _Round:
             stop = min(stop, barred.start)
         end = min(start + length, stop)
         if not wanted.covers(start, end):
-            end = wanted.next_missing(start)
+            end = self._bridge(peer, wanted.next_missing(start), end)
         return ViewRange(start, end)
+
+    def _bridge(self, peer: PeerID, end: int, stop: int) -> int:
+        """
+        Where a request that begins with wanted views up to ``end`` should end, at ``stop`` at the
+        latest: what was answered in between is asked for again where that costs the peer less time
+        than another request.
+        """
+        demand, score = self._demand, self._scores[peer]
+        affordable = score.request_cost / (score.seconds_per_block * demand.density)
+        while affordable >= 1:
+            following = demand.wanted.next_at(end)
+            if following is None or following >= stop or following - end > affordable:
+                break
+            if not demand.answered.covers(end, following):
+                break
+            affordable -= following - end
+            end = min(demand.wanted.next_missing(following), stop)
+        return end
 
     def _next_copy(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         """Part of the open request that ends last, if ``peer`` would be clearly quicker."""

@@ -202,7 +202,7 @@ class RangeFetch(Fetch):
         ledger.answer(covered)
         self._own_views.add(*covered)
         self._keep(None, blocks, now)
-        self.links.answered(None, covered, covered.stop, blocks, now)
+        self.links.answered(None, covered, covered.stop, blocks, len(blocks), now)
         self._progress_at = now
         self._resolve()
 

@@ -77,6 +77,9 @@ DECLINE_WEIGHT = 0.1
 MAX_DECLINE_SHARE = 0.9
 """The share of declines is taken to be this at most: requests get at most ten times as large."""
 
+DECLINE_COST = 0.3
+"""Seconds that a declined request costs, about: the way, and the pause after it."""
+
 STRAY_DECLINES = 2
 """Declines in a row from which on a peer is asked for views elsewhere in its advert."""
 
@@ -86,7 +89,7 @@ DISPROOF_PAUSE = 0.5
 LATE_PAUSE = 0.25
 """Seconds without requests after a time-out; doubled, until it answers."""
 
-MAX_PAUSE = 60.0
+MAX_PAUSE = 30.0
 """Most seconds that a pause after a time-out lasts: everybody is tried again some time."""
 
 MAX_EMPTY_PAUSE = 8.0
@@ -178,6 +181,12 @@ class Score:
     def strays(self) -> bool:
         """Whether it seems not to have what it was asked for last: then it is asked elsewhere."""
         return self.wrong > 0 or self.declines >= STRAY_DECLINES
+
+    @property
+    def request_cost(self) -> float:
+        """Seconds that each request costs the peer or us, its blocks apart."""
+        share = min(self.decline_share, MAX_DECLINE_SHARE)
+        return self.sure_overhead + DECLINE_COST * share / (1.0 - share)
 
     @property
     def is_vague(self) -> bool:

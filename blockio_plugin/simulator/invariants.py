@@ -104,10 +104,9 @@ def _check_fresh(fetch: Fetch, entry: OpenRequest, window: int) -> None:
         entry.is_copy or views.stop <= fetch.reach,
         f"views {views} are past the window",
     )
-    answered = fetch.ledger.answered.count(*views)
     _require(
-        answered < views.length if entry.is_copy else not answered,
-        f"views {views} were asked for though {answered} of them are answered for",
+        fetch.ledger.answered.count(*views) < views.length,
+        f"views {views} were asked for though all of them are answered for",
     )
 
 
@@ -117,7 +116,9 @@ def _check_held(fetch: Fetch, window: int) -> None:
     _require(ledger.front == fetch.front.view, "the ledger has another front")
     highest = cache.highest()
     if highest is not None:
-        _require(not window or len(cache) <= window, f"{len(cache)} blocks are held")
+        # Twice, since what was asked for past a void may have to be held until the void is asked
+        # for once more.
+        _require(not window or len(cache) <= 2 * window, f"{len(cache)} blocks are held")
         _require(ledger.front <= highest < ledger.horizon, f"view {highest} is out of range")
 
 

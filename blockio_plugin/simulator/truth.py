@@ -74,7 +74,9 @@ def _check_wrong(run: Run, status: FetchStatus, match: Match[str]) -> None:
     view = int(match["view"])
     _require(status, bool(_covering(run, view)), "nobody covers it")
     truthful = [name for name in _covering(run, view) if _is_truthful(run.models[name])]
-    _require(status, not truthful, f"{truthful} never said a wrong word")
+    # Where there is no block, a lie about the views beside it puts all in doubt who say so.
+    is_filled = any(block.view == view for block in run.network.chain.blocks)
+    _require(status, not (truthful and is_filled), f"{truthful} never said a wrong word")
 
 
 def _check_slow(run: Run, status: FetchStatus, match: Match[str]) -> None:
@@ -109,7 +111,7 @@ REASONS: List[Tuple[Pattern[str], Callable[[Run, FetchStatus, Match[str]], None]
         _check_waiting,
     ),
     (
-        re.compile(r"every peer that covers view (?P<view>\d+) was asked and found wrong.*"),
+        re.compile(r"every peer that covers view (?P<view>\d+) was asked, and what .*"),
         _check_wrong,
     ),
     (
