@@ -22,7 +22,7 @@ from blockio_plugin.simulator.models import (
     ViewsStep,
     always,
 )
-from blockio_plugin.simulator.trial import settle
+from blockio_plugin.simulator.trial import least_rest
 
 BLOCKS = (200, 4000)
 """Blocks of a chain, log-uniform."""
@@ -50,7 +50,7 @@ LONGEST_RUN = 60.0
 network shows the same in less time of ours."""
 
 LONGEST_REST = 200.0
-"""Seconds that all blocks take at the rates of those who are honest and stay, most."""
+"""Seconds that all blocks take from those alone who are honest and stay, most."""
 
 KEEPER = 0.8
 """Chance that an honest peer holds everything and stays."""
@@ -248,25 +248,9 @@ def draw_chaos(seed: int) -> Scenario:
     source = f"chaos/{seed}"
     while True:
         drawn = _draw_network(Random(source), seed)
-        rate = sum(_lasting_rate(model) for model in settle(drawn).peers)
-        if not rate or _blocks(drawn) / min(rate, drawn.download or inf) <= LONGEST_REST:
+        if least_rest(drawn, seed) <= LONGEST_REST:
             return drawn
         source += "/again"
-
-
-def _lasting_rate(model: PeerModel) -> float:
-    """Blocks/s that a settled peer gives in the long run, most."""
-    rate = model.rate[0].rate
-    if model.bucket is not None:
-        rate = min(rate, model.bucket.refill)
-    if model.quota is not None:
-        rate = min(rate, model.quota.rate * model.max_blocks)
-    return rate
-
-
-def _blocks(scenario: Scenario) -> float:
-    """Blocks to be expected."""
-    return sum(item.views.length * item.probability for item in scenario.filled)
 
 
 def _draw_network(random: Random, seed: int) -> Scenario:
@@ -290,7 +274,7 @@ def _draw_network(random: Random, seed: int) -> Scenario:
         filled=filled,
         peers=tuple(peers),
         download=download,
-        window=_draw_window(random, views, blocks, filled),
+        window=_draw_window(random, views, blocks),
         jitter=random.choice((0.0, 0.1, 0.1, 0.1, 1.0, 1.9)),
         limit=3600.0,
         grows=_draw_growth(random, stage),
@@ -337,13 +321,11 @@ def _draw_peer(
     return model
 
 
-def _draw_window(
-    random: Random, views: int, blocks: int, filled: Tuple[Filled, ...]
-) -> int:
-    if random.random() >= 0.3 or filled[0].views.length < views:
-        # Nobody crosses a void that is wider than the window, by what a window is.
+def _draw_window(random: Random, views: int, blocks: int) -> int:
+    """Views that hold so many blocks on the average; where blocks cluster, voids may be wider."""
+    if random.random() >= 0.2:
         return 0
-    return int(_log_uniform(random, (64.0, 2048.0)) * views / blocks) + 1
+    return max(64, int(_log_uniform(random, (64.0, 2048.0)) * views / blocks))
 
 
 def _draw_growth(random: Random, stage: Stage) -> Optional[Growth]:

@@ -104,6 +104,10 @@ def _check_fresh(fetch: Fetch, entry: OpenRequest, window: int) -> None:
         entry.is_copy or views.stop <= fetch.reach,
         f"views {views} are past the window",
     )
+    _require(
+        fetch.ledger.answered.count(*views) < views.length,
+        f"views {views} were asked for though all of them are answered for",
+    )
 
 
 def _check_held(fetch: Fetch, window: int) -> None:

@@ -9,10 +9,10 @@ from typing import AbstractSet, FrozenSet, List, NamedTuple, Optional
 
 from blockio_plugin.rules.requests import MAX_UNANSWERED
 from blockio_plugin.rules.scoring import MAX_PAUSE
-from blockio_plugin.simulator.bound import least_delay
 from blockio_plugin.simulator.demand import Demand, compute_bound, compute_demand
 from blockio_plugin.simulator.invariants import check_empty_views, check_invariants
 from blockio_plugin.simulator.models import NEVER, PeerModel, RateStep, Scenario, Spell, always
+from blockio_plugin.simulator.network import Network
 from blockio_plugin.simulator.run import Run
 from blockio_plugin.simulator.truth import check_idle_reason
 
@@ -131,6 +131,13 @@ def _usable_rate(model: PeerModel) -> float:
     return min(rate, MAX_UNANSWERED * model.max_blocks / model.rtt if model.rtt else inf)
 
 
+def least_rest(scenario: Scenario, seed: int) -> float:
+    """The bound (s) of all that arrives from settled peers alone, once it is quiet."""
+    network, settled = Network(scenario, seed), settle(scenario)
+    demand = compute_demand(settled, network.chain, network.libraries)
+    return max(0.0, compute_bound(settled, demand) - quiet_after(scenario))
+
+
 class Trial:
     """A scenario and a seed, to be judged."""
 
@@ -246,14 +253,11 @@ class Trial:
         return self._run.finished and self._held(expected) == expected
 
     def _cross_windows(self, settled: Scenario, rest: AbstractSet[int]) -> float:
-        """The least time (s) in which the window can move on: once in each round trip."""
+        """How long (s) the window takes to move on, once in each round trip of the nearest peer."""
         if not self._scenario.window or not rest:
             return 0.0
-        span = max(rest) - self._run.fetch.front.view
-        quickest = min(
-            2 * least_delay(model, settled.jitter) + model.overhead for model in settled.peers
-        )
-        return max(0.0, span / self._scenario.window - 1) * quickest
+        quickest = min(model.rtt + model.overhead for model in settled.peers)
+        return max(0.0, len(rest) / self._scenario.window - 1) * quickest
 
     def _watch(self, run: Run) -> None:
         """After each event."""
