@@ -3,7 +3,7 @@ import logging
 from math import inf
 import random
 import time
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional
 
 from async_service import Service, background_asyncio_service
 from lahja import EndpointAPI
@@ -12,10 +12,8 @@ from trinity.db.manager import DBClient
 from trinity.sync.common.events import NewBlockImported
 
 from blockio_plugin.node.chain_reader import ChainReader
-from blockio_plugin.node.endpoint_watch import EndpointWatch
 from blockio_plugin.node.facts import BusFacts
 from blockio_plugin.node.fetch_requests import FetchResponder
-from blockio_plugin.node.import_events import IMPORT_ENDPOINT
 from blockio_plugin.node.importer_proxy import ProxyImporter
 from blockio_plugin.node.inbox import BusInbox
 from blockio_plugin.node.status import StatusResponder
@@ -70,7 +68,6 @@ class BlockIO(Service):
         scheme: ViewScheme,
         drives: bool,
         filler: Optional[GapFillerAPI] = None,
-        watches: Sequence[Service] = (),
         clock: Callable[[], float] = time.monotonic,
         seed: Optional[int] = None,
     ) -> None:
@@ -82,7 +79,6 @@ class BlockIO(Service):
         self._scheme = scheme
         self._drives = drives
         self._filler = filler
-        self._watches = watches
         self._clock = clock
         self._seed = seed
 
@@ -212,7 +208,6 @@ class BlockIO(Service):
                     peers, requests, self._chain, self._filler, is_synced, watcher.nudge, clock
                 )
             )
-        services += self._watches
         # Trinity's own syncers tell of what they import near the head.
         self._event_bus.subscribe(NewBlockImported, lambda _: watcher.nudge())
         for service in services:
@@ -244,7 +239,6 @@ async def run_blockio(
             scheme,
             drives,
             importer if backfills else None,
-            [EndpointWatch(trinity_config.ipc_dir / f"{IMPORT_ENDPOINT}.ipc")] if drives else [],
         )
         async with background_asyncio_service(block_io) as manager:
             await manager.wait_finished()

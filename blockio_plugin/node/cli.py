@@ -2,9 +2,10 @@
 import argparse
 import importlib.util
 import logging
-from typing import Dict, Mapping
+from typing import Dict, Mapping, Optional
 
 from eth_utils import ValidationError
+from trinity.cli_parser import LOG_LEVEL_CHOICES
 from trinity.constants import SYNC_LIGHT
 from trinity.network_configurations import PRECONFIGURED_NETWORKS
 
@@ -109,13 +110,44 @@ def choose_ecc(environment: Mapping[str, str]) -> Dict[str, str]:
     return chosen
 
 
-def limit_evm_log(logger_levels: Mapping[str, int]) -> None:
+def limit_evm_log(logger_levels: Mapping[Optional[str], int]) -> None:
     """
     Keep py-evm from writing several lines for each block to the log file, unless a level was asked
     for by name (``--log-level eth=DEBUG``). Trinity does so with a library that drowns its log.
+
+    :param logger_levels: levels by logger. The key None is Trinity's for ``--log-level DEBUG``,
+        which names no logger
     """
-    if not any(name == EVM_LOGGER or name.startswith(EVM_LOGGER + ".") for name in logger_levels):
+    names = [name for name in logger_levels if name is not None]
+    if not any(name == EVM_LOGGER or name.startswith(EVM_LOGGER + ".") for name in names):
         logging.getLogger(EVM_LOGGER).setLevel(logging.INFO)
+
+
+def read_log_levels(args: argparse.Namespace) -> None:
+    """
+    Make numbers of the levels in ``--stderr-log-level`` and ``--file-log-level``. Trinity leaves
+    them as text, which it then cannot compare with other levels.
+
+    :raise ValidationError: one line that names the flag and its value
+    """
+    for name in ("stderr_log_level", "file_log_level"):
+        text = getattr(args, name)
+        if text is not None:
+            if text.upper() not in LOG_LEVEL_CHOICES:
+                flag = "--" + name.replace("_", "-")
+                raise ValidationError(f"{flag} {text!r}: none of {', '.join(LOG_LEVEL_CHOICES)}")
+            setattr(args, name, LOG_LEVEL_CHOICES[text.upper()])
+
+
+def check_flags(args: argparse.Namespace) -> None:
+    """
+    All that is done with the flags of a command line as soon as it is parsed.
+
+    :raise ValidationError: one line that names the flag and its value
+    """
+    validate_flags(args)
+    if args.enable_blockio:
+        read_log_levels(args)
 
 
 def validate_flags(args: argparse.Namespace) -> None:

@@ -8,14 +8,18 @@ from argparse import ArgumentParser, _SubParsersAction
 import os
 from typing import Optional
 
-from asyncio_run_in_process.typing import SubprocessKwargs  # type: ignore[import]
+from asyncio_run_in_process.typing import SubprocessKwargs
 from lahja import EndpointAPI
+from p2p.asyncio_utils import create_task, wait_first
 from trinity.boot_info import BootInfo
 from trinity.extensibility import AsyncioIsolatedComponent
 
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node import cli, private
 from blockio_plugin.node.import_events import IMPORT_ENDPOINT
+
+STOP_TIMEOUT = 10.0
+"""Seconds for what watches a process to end, most; the process itself has 8."""
 
 
 class BlockIOComponent(AsyncioIsolatedComponent):
@@ -29,7 +33,7 @@ class BlockIOComponent(AsyncioIsolatedComponent):
         cls, arg_parser: ArgumentParser, subparser: "_SubParsersAction[ArgumentParser]"
     ) -> None:
         cli.add_flags(arg_parser)
-        private.check_after_parsing(arg_parser, cli.validate_flags)
+        private.check_after_parsing(arg_parser, cli.check_flags)
 
     @classmethod
     def validate_cli(cls, boot_info: BootInfo) -> None:
@@ -37,15 +41,33 @@ class BlockIOComponent(AsyncioIsolatedComponent):
         if is_other_command or not boot_info.args.enable_blockio:
             return
         from blockio_plugin.node.full_node import BlockIOAppConfig
-        from blockio_plugin.node.preflight import check_local_chain
+        from blockio_plugin.node.preflight import check_data_dir
+        from blockio_plugin.node.stop_signals import stop_as_on_interrupt
 
+        # First, since what looks at the database starts threads.
+        stop_as_on_interrupt()
+        private.allow_slow_processes()
         with private.exit_on_refusal():
-            check_local_chain(boot_info.trinity_config, cli.get_scheme_spec(boot_info.args))
+            check_data_dir(boot_info.trinity_config, cli.get_scheme_spec(boot_info.args))
         private.replace_app_config(boot_info.trinity_config, BlockIOAppConfig)
 
     @property
     def is_enabled(self) -> bool:
         return bool(self._boot_info.args.enable_blockio)
+
+    async def run_in_process(self) -> None:
+        # In the main process: Trinity stops the node when this ends, and cancels it when the node
+        # stops for another reason.
+        from blockio_plugin.node.process_watchdog import ChildWatch
+
+        watch = ChildWatch(self._boot_info.trinity_config.ipc_dir).run()
+        await wait_first(
+            [
+                create_task(watch, "BlockIO/ChildWatch"),
+                create_task(super().run_in_process(), "BlockIO/run_in_process"),
+            ],
+            STOP_TIMEOUT,
+        )
 
     async def do_run(self, event_bus: EndpointAPI) -> None:
         from blockio_plugin.node.blockio_process import run_blockio

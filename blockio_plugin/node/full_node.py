@@ -1,15 +1,24 @@
 """Trinity's full node, with the sub-protocol on its connections and our event server beside."""
-from typing import Any, Type
+import os
+from typing import Any, Dict, Type
 
-from trinity.config import Eth1AppConfig
+from trinity.config import Eth1AppConfig, TrinityConfig
 from trinity.nodes.base import Node
 from trinity.nodes.full import FullNode
 from trinity.server import FullServer
 
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.cli import SYNC_NONE
-from blockio_plugin.node.private import get_unsent_bytes
+from blockio_plugin.node.private import (
+    get_unsent_bytes,
+    guard_connections,
+    guard_messages,
+    mend_proxy_peers,
+)
+from blockio_plugin.node.process_watchdog import follow_parent
+from blockio_plugin.node.stop_signals import hand_stop_signals_up
 from blockio_plugin.node.syncer_stand_in import SyncerStandIn
+from blockio_plugin.protocol import armour
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.servers import BlockIOEventServer
 
@@ -23,6 +32,8 @@ class BlockIOFullNode(FullNode):
         return server
 
     async def run(self) -> None:
+        guard_messages(armour.guard_stream, armour.decode)
+        guard_connections(self.get_peer_pool(), armour.LoneConnection)
         # The base class waits until the node ends, so what is ours starts before.
         self.manager.run_daemon_child_service(
             BlockIOEventServer(
@@ -35,7 +46,21 @@ class BlockIOFullNode(FullNode):
 
 
 class BlockIOAppConfig(Eth1AppConfig):
-    """The stock configuration but for the class of the node."""
+    """
+    The stock configuration but for the class of the node. Trinity hands it to each of the node's
+    processes as the first thing that they get, so each comes under our care with it.
+    """
+
+    def __init__(self, trinity_config: TrinityConfig, sync_mode: str) -> None:
+        super().__init__(trinity_config, sync_mode)
+        self._main_process = os.getpid()
+
+    def __setstate__(self, state: Dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._main_process != os.getpid():
+            hand_stop_signals_up()
+            follow_parent()
+            mend_proxy_peers()
 
     @property
     def node_class(self) -> Type[Node[Any]]:

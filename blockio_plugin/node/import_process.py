@@ -15,7 +15,6 @@ from trinity.sync.common.events import NewBlockImported
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node.block_importer import BlockImporter
 from blockio_plugin.node.disk import describe_trouble
-from blockio_plugin.node.endpoint_watch import EndpointWatch
 from blockio_plugin.node.gap_filler import GapFiller
 from blockio_plugin.node.import_events import (
     BackfillBlocksRequest,
@@ -33,7 +32,6 @@ class ImportServer(Service):
     """
     Imports what it is sent, one call after another, in a thread, so that the bus goes on.
 
-    :param watch: ends by an exception when the process that feeds us is gone
     :param data_dir: where the database is
     """
 
@@ -44,18 +42,15 @@ class ImportServer(Service):
         event_bus: EndpointAPI,
         importer: BlockImporter,
         filler: GapFiller,
-        watch: EndpointWatch,
         data_dir: Path,
     ) -> None:
         self._event_bus = event_bus
         self._importer = importer
         self._filler = filler
-        self._watch = watch
         self._data_dir = data_dir
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="blockio-import")
 
     async def run(self) -> None:
-        self.manager.run_daemon_child_service(self._watch)
         # Who can reach us before we can reach them would wait for ever for a response.
         await self._event_bus.wait_until_connected_to(BLOCKIO_ENDPOINT)
         self.manager.run_daemon_task(self._serve_imports)
@@ -104,8 +99,7 @@ async def run_import(
         scheme = spec.bind(chain_class(db).get_canonical_block_header_by_number(0))
         importer = BlockImporter(db, chain_class, scheme)
         filler = GapFiller(db, chain_class(db), scheme)
-        watch = EndpointWatch(trinity_config.ipc_dir / f"{BLOCKIO_ENDPOINT}.ipc")
         async with background_asyncio_service(
-            ImportServer(event_bus, importer, filler, watch, trinity_config.data_dir)
+            ImportServer(event_bus, importer, filler, trinity_config.data_dir)
         ) as manager:
             await manager.wait_finished()

@@ -6,20 +6,37 @@ made, and the py-evm that it pins none to choose the class of accounts. All are 
 patching code. A later Trinity may break this module and no other.
 """
 import argparse
+import asyncio
 import contextlib
-from typing import Any, Callable, Iterator, Type
+import os
+from typing import Any, AsyncIterator, Callable, Iterator, Type
 
+from asyncio_run_in_process import constants as process_limits
 from eth.abc import VirtualMachineAPI
 from eth.db.account import AccountDB
 from eth.rlp.accounts import Account
 from eth_typing import Address
 from eth_utils import ValidationError
-from p2p.abc import ConnectionAPI
+from p2p import handshake, multiplexer
+from p2p.abc import ConnectionAPI, MessageAPI, SessionAPI
+from p2p.commands import BaseCommand
+from p2p.constants import PEER_READY_TIMEOUT
+from p2p.peer import BasePeer
+from p2p.peer_pool import BasePeerPool
+from trinity import server
 from trinity.cli_parser import parser as stock_parser
 from trinity.config import Eth1AppConfig, TrinityConfig
+from trinity.protocol.common.peer_pool_event_bus import BaseProxyPeer, BaseProxyPeerPool
 
 USAGE_ERROR = 2
 """The exit status of a command line that makes no sense, as argparse has it."""
+
+START_TIMEOUT = 120
+"""Seconds for each process of a node to start, most. All start at once: two idle cores take 10."""
+
+STOP_TIMEOUT = 6
+"""Seconds for each to end after a SIGTERM, most, before it is killed; on idle cores 1. With
+the 2 s after the SIGINT before it this stays below the 10 s that Trinity has for all."""
 
 
 def check_after_parsing(
@@ -63,11 +80,90 @@ def replace_app_config(
     trinity_config._app_configs[Eth1AppConfig] = app_config_type(trinity_config, stock.sync_mode)
 
 
+def allow_slow_processes() -> None:
+    """
+    Give each process of the node ``START_TIMEOUT`` and ``STOP_TIMEOUT``. For the main process.
+
+    Trinity itself sets 30 s to start, whatever the environment says, and leaves the 2 s to end as
+    they are. On a busy machine a node would not come up, and be killed at the end of each run.
+    """
+    os.environ["ASYNCIO_RUN_IN_PROCESS_STARTUP_TIMEOUT"] = str(START_TIMEOUT)
+    process_limits.SIGTERM_TIMEOUT_SECONDS = STOP_TIMEOUT
+
+
 def get_unsent_bytes(connection: ConnectionAPI) -> int:
     """Bytes that were sent on a connection and that the peer has not taken yet."""
     transport = connection.get_multiplexer().get_transport()
     size: int = transport._writer.transport.get_write_buffer_size()
     return size
+
+
+def guard_messages(
+    guard_stream: Callable[[AsyncIterator[Any]], AsyncIterator[Any]],
+    decode: Callable[[Type[BaseCommand[Any]], MessageAPI, bool], BaseCommand[Any]],
+) -> None:
+    """
+    Put guards before what Trinity reads from peers. For the networking process.
+
+    - ``stream_transport_messages``: a frame whose id is 0x81 or that is empty (``Message``), an
+      unknown command id, one that its protocol leaves out (``KeyError``)
+    - ``BaseCommand.decode``: snappy that is none or expands to gigabytes, nesting that ends the
+      process in the decoder, 10**6 items, a list in the place of an integer, a disconnect reason
+      that is none. In the hello too, when nobody has been let in yet
+    """
+    stock_stream = multiplexer.stream_transport_messages
+
+    def stream_guarded(*args: Any) -> AsyncIterator[Any]:
+        return guard_stream(stock_stream(*args))
+
+    # Both have it under a name of their own.
+    multiplexer.stream_transport_messages = stream_guarded
+    handshake.stream_transport_messages = stream_guarded
+    BaseCommand.decode = classmethod(decode)
+    # Whoever dials and sends noise would get an ERROR with a traceback for each connection.
+    server.COMMON_RECEIVE_HANDSHAKE_EXCEPTIONS = (Exception,)
+
+
+def mend_proxy_peers() -> None:
+    """
+    Let a peer come and go at once. For each process of the node.
+
+    The stock method looks up a peer that it has just added, and ends its component, and so the
+    node, with a ``KeyError`` where the peer has left meanwhile.
+    """
+
+    async def ensure_proxy_peer(self: BaseProxyPeerPool[Any], session: SessionAPI) -> BaseProxyPeer:
+        proxy = self.connected_peers.get(session)
+        if proxy is None:
+            proxy = self.convert_session_to_proxy_peer(
+                session, self.event_bus, self.broadcast_config
+            )
+            self.connected_peers[session] = proxy
+            self.manager.run_child_service(proxy)
+            await proxy.manager.wait_started()
+        return proxy
+
+    BaseProxyPeerPool.ensure_proxy_peer = ensure_proxy_peer
+
+
+def guard_connections(
+    pool: BasePeerPool, lone_type: Callable[[ConnectionAPI], Any]
+) -> None:
+    """
+    Let a connection of ``pool`` fail alone, where handling what came raises: more messages than
+    there may be tasks, an event bus that is full.
+
+    :param lone_type: makes the service that runs a connection, in its place under the pool
+    """
+
+    async def start_peer(peer: BasePeer) -> None:
+        # As the stock method, but for what runs the connection.
+        lone = lone_type(peer.connection)
+        pool.manager.run_child_service(lone)
+        await asyncio.wait_for(lone.started.wait(), PEER_READY_TIMEOUT)
+        await peer.connection.run_peer(peer)
+
+    pool._start_peer = start_peer
 
 
 class AccountDBOfClass(AccountDB):

@@ -5,19 +5,16 @@ A chain may have been synced without the plugin, or under another scheme. Each c
 looked at once: a record in the chain database says up to which block that was done, and moves on
 with the blocks that the importer verifies.
 """
-from pathlib import Path
 from typing import Callable, NamedTuple, Optional, Sequence
 
 from eth.abc import AtomicDatabaseAPI, BlockHeaderAPI, DatabaseAPI
-from eth.db.backends.level import LevelDB
 from eth.db.chain import ChainDB
-from eth.exceptions import CanonicalHeadNotFound, HeaderNotFound
-from eth_typing import BlockNumber
+from eth.exceptions import CanonicalHeadNotFound
 import rlp
 from typing_extensions import Final
 
 from blockio_plugin.node.stored_blocks import NotStored, StoredBlocks, StoredHeader, known_runs
-from blockio_plugin.rules.schemes import NumberScheme, SchemeSpec, ViewScheme
+from blockio_plugin.rules.schemes import NumberScheme, ViewScheme
 from blockio_plugin.rules.views import VIEW_LIMIT
 
 RECORD_KEY: Final = b"blockio:scheme-checked"
@@ -25,9 +22,6 @@ RECORD_KEY: Final = b"blockio:scheme-checked"
 
 PROGRESS_INTERVAL = 20_000
 """Headers between two reports of progress, and between two writes of the record: about a second."""
-
-LEVELDB_MARK: Final = "CURRENT"
-"""A file that every LevelDB has in its directory."""
 
 Progress = Callable[[int, int], None]
 """Told of the block number that was looked at last, and of the head's."""
@@ -77,27 +71,6 @@ def describe_breach(
 
 def _describe(header: StoredHeader) -> str:
     return f"{header.block_number} (0x{header.hash[:4].hex()})"
-
-
-def check_database(path: Path, spec: SchemeSpec, progress: Progress) -> None:
-    """
-    Check the chain in the LevelDB directory ``path``; nothing is made where there is none.
-
-    :raise SchemeBroken: the chain does not keep to the scheme
-    :raise OSError: the database cannot be opened, say because a running node holds it
-    """
-    if not (path / LEVELDB_MARK).exists():
-        return
-    db = LevelDB(path)
-    try:
-        genesis = ChainDB(db).get_canonical_block_header_by_number(BlockNumber(0))
-    except HeaderNotFound:
-        # Trinity was ended before it wrote the genesis.
-        return
-    else:
-        check_scheme(db, spec.bind(genesis), progress)
-    finally:
-        db.db.close()
 
 
 def check_scheme(db: AtomicDatabaseAPI, scheme: ViewScheme, progress: Progress) -> None:

@@ -1,19 +1,20 @@
 """
 How fast blocks arrive from all peers together: where that is slow, nobody is to blame alone.
 
-Only time in which something was asked for counts. Where our own link is the limit, blocks come
-through it one answer right after another, so no answer is quicker than the mean: ``link_time`` of a
-block is the quickest seen, ``block_time`` the mean, and the link is taken to be full where the two
-are about the same. Where peers are the limit, answers of several of them now and then come in at
-nearly the same time, which shows that the link could carry more.
+Only time in which something was asked for counts. Where our own link is the limit, answers of all
+peers come through it one right after another, so that none is much quicker than the mean. Where
+peers are the limit, answers of two of them come in at nearly the same time now and then, which
+shows that the link could carry more. So the quickest time of a block that came right after one of
+another peer is that of our link, if it is about the mean.
 """
-from math import exp
 from typing import Optional
 
-SPAN = 1.0
-"""Seconds of arrivals that the mean is taken over, about: older ones count ever less."""
+from blockio_plugin.rules.requests import PeerID
 
-LINK_RISE = 1.05
+DECAY = 0.95
+"""Weight that the arrivals so far keep when the next one comes in: the last twenty or so count."""
+
+LINK_RISE = 1 / DECAY
 """What each arrival multiplies the quickest time seen by, so that a link that slows down is seen."""
 
 FULL_LINK = 0.8
@@ -28,6 +29,8 @@ class ArrivalRate:
         self._seconds = 0.0
         self._last: Optional[float] = None
         self._quickest: Optional[float] = None
+        self._alternated_at: Optional[float] = None
+        self._last_peer: Optional[PeerID] = None
         self.total = 0
         """Blocks that arrived in all."""
 
@@ -42,15 +45,21 @@ class ArrivalRate:
         quickest, mean = self._quickest, self.block_time
         return quickest if quickest is not None and quickest >= FULL_LINK * mean else 0.0
 
-    def note(self, blocks: int, issued_at: float, now: float) -> None:
-        """So many blocks arrived, which were asked for at ``issued_at`` (s)."""
+    def is_quiet(self, seconds: float, now: float) -> bool:
+        """Whether no two answers of different peers came in a row for so many seconds."""
+        return self._alternated_at is None or now - self._alternated_at > seconds
+
+    def note(self, peer: PeerID, blocks: int, issued_at: float, now: float) -> None:
+        """``peer`` gave so many blocks, which it was asked for at ``issued_at`` (s)."""
         last, self._last = self._last, now
         passed = now - (issued_at if last is None else max(last, issued_at))
-        keep = exp(-passed / SPAN)
-        self._blocks = self._blocks * keep + blocks
-        self._seconds = self._seconds * keep + passed
+        self._blocks = self._blocks * DECAY + blocks
+        self._seconds = self._seconds * DECAY + passed
         self.total += blocks
-        if last is not None and issued_at <= last:
+        is_next = last is not None and issued_at <= last and self._last_peer != peer
+        self._last_peer = peer
+        if is_next:
+            self._alternated_at = now
             quick = passed / blocks
             if self._quickest is None or quick < self._quickest * LINK_RISE:
                 self._quickest = quick

@@ -5,7 +5,7 @@ Sans-I/O: what happens comes in by method calls with the time in seconds, what t
 values. The scheduler service drives it against real peers, the simulator against modelled ones.
 """
 from random import Random
-from typing import Optional, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.intake import Intake
@@ -30,6 +30,13 @@ IDLE_TIME = 0.05
 STALL_TIME = 1.0
 """Seconds between two looks at a front that does not move."""
 
+LOOK_AGAIN_TIME = 10.0
+"""Seconds without a new block after which all that peers said is forgotten and asked for again: what
+was true then may have changed, and a liar may have been believed. Doubled each time nothing comes."""
+
+MAX_LOOK_AGAIN_TIME = 60.0
+"""Most seconds between two such looks."""
+
 FRONT_BLOCKS = 64
 """Blocks that may be asked for in spite of a full cache: those that import waits for."""
 
@@ -46,6 +53,7 @@ class Fetch(Intake):
     ) -> None:
         self._random = random
         self._clock_index = random.randrange(2 ** 16)
+        self._lost: List[OpenRequest] = []
         super().__init__(front, limits, PeerBook() if peers is None else peers)
         self.peers.fetches.append(self)
 
@@ -53,8 +61,10 @@ class Fetch(Intake):
         super()._begin(front)
         self._survey = Survey(self.peers)
         self._is_idle = False
-        self._copied_at = -IDLE_TIME
-        self._looked_at = 0.0
+        self._copied_at: Optional[float] = None
+        self._looked_at: Optional[float] = None
+        self._moved_at: Optional[float] = None
+        self._look_again_time = LOOK_AGAIN_TIME
         self._contested: Optional[int] = None
 
     def join(self, peer: PeerID, now: float) -> None:
@@ -89,7 +99,7 @@ class Fetch(Intake):
         if len(tracker) >= self.limits.open_requests:
             return ()
         if not ledger.wanted and ledger.front < ledger.target:
-            if now < self._copied_at + IDLE_TIME and len(tracker):
+            if len(tracker) and not self._may_copy(now):
                 self._is_idle = True
                 return ()
             self.links.recheck_tail(now)
@@ -113,26 +123,47 @@ class Fetch(Intake):
         density = self._density.value
         room = self._room()
         stop = ledger.horizon
-        if self.limits.window:
-            stop = min(stop, self.front.view + self.limits.window)
         lowest = ledger.lowest_open()
+        if self.limits.window:
+            stop = min(stop, self._window_start(lowest) + self.limits.window)
         if lowest is not None:
             # Blocks further up would fill the cache before those that import waits for are here.
             blocks = max(self.limits.cache_bytes / self._block_bytes, FRONT_BLOCKS)
             stop = min(stop, lowest + int(blocks / density))
-        self._reach = stop
+        self.reach = stop
         if room < 1:
             room = self._room_at_front()
             above = self.cache.held.next_at(self.cache.tip[0] + 1)
             stop = stop if above is None else min(stop, above)
         partition, ranking = self._survey.look(ledger, density, now)
-        may_copy = now >= self._copied_at + IDLE_TIME
+        may_copy = self._may_copy(now)
         if may_copy:
             self._copied_at = now
-        link_time = self.peers.link_time
+        link_time = self.peers.compute_link_time(now)
         return Demand(
-            ledger.wanted, partition, ranking, stop, density, room, link_time, may_copy
+            ledger.front,
+            ledger.wanted,
+            ledger.answered,
+            partition,
+            ranking,
+            stop,
+            density,
+            room,
+            link_time,
+            may_copy,
         )
+
+    def _may_copy(self, now: float) -> bool:
+        return self._copied_at is None or now >= self._copied_at + IDLE_TIME
+
+    def _window_start(self, lowest: Optional[int]) -> int:
+        """
+        The first unresolved view. Views that were answered empty are passed over as long as no
+        block is held above them: a gap wider than the window could not be crossed otherwise.
+        """
+        front = self.front.view
+        held = self.cache.held.next_at(front)
+        return front if lowest is None or (held is not None and held < lowest) else lowest
 
     def _room(self) -> float:
         """Blocks that may still be asked for."""
@@ -158,8 +189,8 @@ class Fetch(Intake):
         )
         entry.owner = self
         entry.arrived_before = self.peers.arrivals.total
-        if proposal.copy_of is not None and not proposal.is_probe:
-            proposal.copy_of.copied_to = views.stop
+        if proposal.copy_of is not None:
+            entry.note_copy(proposal.copy_of, proposal.is_probe)
         for fetch in self.peers.fetches:
             fetch.note_issued(views)
         if self.peers.scores[peer].service_time(proposal.blocks) > LONG_TIME:
@@ -205,6 +236,9 @@ class Fetch(Intake):
             self._survey.forget_ranking()
         for passed in lost:
             self._return_views(passed)
+        self._lost.extend(lost)
+        if blocks:
+            self._moved_at, self._look_again_time = now, LOOK_AGAIN_TIME
         for fetch in self.peers.fetches:
             if fetch is not self:
                 fetch.note_answered(entry, covered, next_view, blocks, now)
@@ -213,23 +247,40 @@ class Fetch(Intake):
     # Time
 
     def expire(self, now: float) -> Tuple[Request, ...]:
-        """Give up on requests that are late; look after a front that does not move."""
+        """
+        Give up on requests that are late; look after a front that does not move. Returns what was
+        given up since the last call, so also what later answers passed over.
+        """
         late = expire_requests(self.peers, now)
         for entry in late:
             self._return_views(entry)
-        if now >= self._looked_at + STALL_TIME:
+        late = [*self._lost, *late]
+        self._lost = []
+        if self._looked_at is None or now >= self._looked_at + STALL_TIME:
             self._looked_at = now
             self._contested = self.links.doubt_front(now)
+        self._watch_progress(now)
         return tuple(entry.request for entry in late)
+
+    def _watch_progress(self, now: float) -> None:
+        if self._moved_at is None or self.ledger.front >= self.ledger.target:
+            self._moved_at, self._look_again_time = now, LOOK_AGAIN_TIME
+        elif now >= self._moved_at + self._look_again_time:
+            self._moved_at = now
+            self._look_again_time = min(self._look_again_time * 2, MAX_LOOK_AGAIN_TIME)
+            self.links.forget_claims()
+            for peer in self.peers:
+                self.peers.availability.forgive(peer)
 
     def wake_at(self, now: float) -> Optional[float]:
         """When to call ``expire`` and ``plan`` again at the latest; None: only when asked to."""
         deadline = self.peers.tracker.next_deadline()
         times = [] if deadline is None else [deadline]
         if self._is_idle:
-            times.append(max(self._copied_at + IDLE_TIME, now))
+            times.append(now if self._copied_at is None else max(self._copied_at + IDLE_TIME, now))
         if self.ledger.front < self.ledger.target:
-            times.append(max(self._looked_at + STALL_TIME, now + IDLE_TIME))
+            looked_at = now if self._looked_at is None else self._looked_at
+            times.append(max(looked_at + STALL_TIME, now + IDLE_TIME))
             if self.ledger.wanted:
                 scores = self.peers.scores.values()
                 times.extend([s.paused_until for s in scores if s.paused_until > now])

@@ -32,7 +32,8 @@ class Intake:
         self.peers = peers
         self._block_bytes = float(FIRST_BLOCK_BYTES)
         self._density = Density()
-        self._reach = front.view
+        self.reach = front.view
+        """Views from here on were not to be asked for when it planned last."""
         self._begin(front)
 
     def _begin(self, front: Front) -> None:
@@ -109,14 +110,14 @@ class Intake:
                 stop = min(next_view, ledger.target)
                 ledger.skip_to(covered.stop, stop)
         fresh = self._keep(peer, blocks, now)
-        self.links.answered(peer, covered, stop, blocks, now)
+        self.links.answered(peer, covered, stop, blocks, len(blocks) - len(fresh), now)
         return Receipt(tuple(fresh), len(blocks) - len(fresh), entry.is_late)
 
     def _can_use(self, entry: OpenRequest, covered: ViewRange, blocks: Sequence[Block]) -> bool:
         """Whether to take an answer. What others asked for must not fill the cache far up."""
         if entry.owner is self:
             return True
-        is_near = self.front.view < covered.stop and covered.stop <= self._reach
+        is_near = self.front.view < covered.stop and covered.stop <= self.reach
         return is_near and self.cache.bytes < self.limits.cache_bytes / 2
 
     def _keep(self, peer: PeerID, blocks: Sequence[Block], now: float) -> List[Block]:

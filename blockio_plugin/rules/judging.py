@@ -26,12 +26,14 @@ def judge(
     score.answered()
     if blocks:
         arrivals = peers.arrivals
-        arrivals.note(blocks, entry.request.issued_at, now)
+        arrivals.note(peer, blocks, entry.request.issued_at, now)
         since = entry.arrived_before if score.last_total is None or not entry.queued else score.last_total
         others = (arrivals.total - blocks - since) * arrivals.link_block_time
         score.last_total = arrivals.total
         if score.strays or score.anchor is not None:
             score.anchor = covered.stop
+        request = entry.request
+        score.lateness = (now - request.issued_at) / (request.deadline - request.issued_at)
         score.supplied(entry.request.issued_at, entry.queued, blocks, others, now)
     else:
         score.answered_empty(hinted or not _is_another_better(peers, peer, asked.start), now)

@@ -17,12 +17,15 @@ UNKNOWN_LATE_TIME = 8.0
 
 LATE_FACTOR = 2.5
 """An answer is not late before this many times the time that all blocks in flight take to arrive,
-or that a typical peer takes for what this one owes."""
+or that it would take if its peer were late by as much as others are."""
 
-MAX_LATE_TIME = 30.0
+MAX_LATE_TIME = 90.0
 """Most seconds that an answer is waited for because the other peers are slow as well."""
 
-SILENT_LINK_TIME = 60.0
+QUIET_TIME = 3.0
+"""Seconds that an answer is waited for where nobody better can be asked."""
+
+SILENT_LINK_TIME = 30.0
 """Most seconds that an answer is waited for while nobody has answered anything yet: then it may be
 our own link, and to ask again would only fill it more."""
 
@@ -34,7 +37,6 @@ def compute_deadline(peers: PeerBook, peer: PeerID, blocks: float, now: float) -
         return now + UNKNOWN_LATE_TIME
     expected = score.round_trip + score.overhead * len(queue.unanswered)
     expected += score.service_time(queue.blocks + blocks)
-    expected = max(expected, LATE_FACTOR * peers.link_time)
     return now + expected + max(LATE_TIME, expected)
 
 
@@ -57,18 +59,42 @@ def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
 
 
 def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
+    """Whether to go on waiting, since our link or everybody is slow, or nobody better is there."""
     waited = now - entry.request.issued_at
     if not peers.arrivals.total:
         return waited < SILENT_LINK_TIME
-    if waited < LATE_FACTOR * peers.link_time:
+    if waited < LATE_FACTOR * peers.compute_link_time(now):
         return True
     if waited > MAX_LATE_TIME:
         return False
-    others = sorted(
-        score.seconds_per_block
+    if not _is_another_better(peers, entry, waited, now):
+        pace = peers.arrivals.block_time * peers.tracker.blocks
+        return waited < max(LATE_FACTOR * pace, QUIET_TIME)
+    # By how much those were late who have answered meanwhile. Where they came in time, it is no
+    # excuse that they are slow.
+    lateness = [
+        score.lateness
         for peer, score in peers.scores.items()
-        if score.known and peer != entry.request.peer
-    )
-    # Of two the faster one: a slow one beside it is no excuse for silence.
-    typical = others[(len(others) - 1) // 2] if others else 0.0
-    return waited < LATE_FACTOR * typical * peers.tracker.queue(entry.request.peer).blocks
+        if peer != entry.request.peer and score.known and score.last_arrival >= now - waited / 2
+    ]
+    slowed = max(lateness, default=0.0)
+    allowed = entry.request.deadline - entry.request.issued_at
+    return slowed >= 1 and waited < LATE_FACTOR * slowed * allowed
+
+
+def _is_another_better(
+    peers: PeerBook, entry: OpenRequest, waited: float, now: float
+) -> bool:
+    """Whether a peer that is idle, or has just answered, may be asked for the same views."""
+    for peer, score in peers.scores.items():
+        queue = peers.tracker.queue(peer)
+        if (
+            peer != entry.request.peer
+            and score.known
+            and not queue.late
+            and score.paused_until <= now
+            and (not queue.unanswered or score.last_arrival >= now - waited / 2)
+            and peers.availability.may_ask(peer, entry.request.views.start, now)
+        ):
+            return True
+    return False

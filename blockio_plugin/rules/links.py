@@ -30,6 +30,11 @@ TAIL_TIME = 5.0
 were not found wrong, and another fetch may want the same views later."""
 
 
+DOUBT_TIME = 30.0
+"""Seconds for which the sender of a block that nothing below it fits is not asked for it again, while
+others are."""
+
+
 class Links:
     """Settles gaps over one ledger and its cache."""
 
@@ -44,18 +49,31 @@ class Links:
         """The hash of the block below the front."""
 
     def answered(
-        self, peer: PeerID, covered: ViewRange, stop: int, blocks: Sequence[Block], now: float
+        self,
+        peer: PeerID,
+        covered: ViewRange,
+        stop: int,
+        blocks: Sequence[Block],
+        known: int,
+        now: float,
     ) -> None:
         """
         ``peer`` answered for ``covered``, claimed what follows up to ``stop`` to be empty, and its
         ``blocks`` are in the cache as far as there was place for them.
+
+        :param known: how many of them we had
         """
         claimed = ViewRange(covered.start, stop)
         if claimed.length > len(blocks):
             self._note_claims(peer, claimed, blocks, now)
         if self.disputed:
             self._blame(peer, blocks, now)
-        if blocks:
+        if self._cache.held.count(*claimed) > len(blocks) - known:
+            # Blocks that were here before lie within: each gap between them may be settled now.
+            for views in tuple(self._cache.held.runs(*claimed)):
+                self.settle_below(views.start, now)
+            self.settle_above(stop - 1, now)
+        elif blocks:
             self.settle_below(blocks[0].view, now)
             self.settle_above(blocks[-1].view, now)
         else:
@@ -201,7 +219,7 @@ class Links:
             return block.view
         doubted = ViewRange(block.view, block.view + 1)
         if sender is not None:
-            self._disprove(sender, doubted, now)
+            table.rest(sender, doubted, now + DOUBT_TIME, now)
         self._cache.remove(block.view)
         self._ledger.reopen(doubted)
         return None
@@ -270,6 +288,18 @@ class Links:
         for peer in self.claims.deniers(view):
             self._peers.availability.rest(peer, claimed, now + TAIL_TIME, now)
         self._ledger.reopen(claimed)
+
+    def forget_claims(self) -> None:
+        """Want again what was answered and neither holds a block nor is proven empty."""
+        self.claims.clear()
+        ledger, cache = self._ledger, self._cache
+        held = ViewSet(ledger.wanted.base)
+        held.update(cache.held)
+        for empty in tuple((ledger.answered - held).runs(ledger.front, ledger.horizon)):
+            above = cache.held.next_at(empty.start)
+            upper = None if above is None else cache.get(above)
+            if upper is None or upper.parent_hash != self._below(upper.view)[1]:
+                ledger.reopen(empty)
 
     def advance(self, front: int, front_hash: bytes) -> None:
         """Everything below ``front`` is imported."""

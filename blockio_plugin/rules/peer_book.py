@@ -3,12 +3,19 @@ from typing import Dict, Iterator, List, Sequence, Tuple
 
 from typing_extensions import Protocol
 
+from blockio_plugin.rules.arrival_rate import ArrivalRate
 from blockio_plugin.rules.availability import AvailabilityTable
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.arrival_rate import ArrivalRate
 from blockio_plugin.rules.requests import OpenRequest, PeerID, RequestTracker
 from blockio_plugin.rules.scoring import Score
 from blockio_plugin.rules.views import ViewRange
+
+
+QUIET_FACTOR = 2.5
+"""A link counts as full until nothing arrives for this many times what its oldest answer takes."""
+
+QUIET_TIME = 1.0
+"""Seconds, on top of that."""
 
 
 class SharingFetch(Protocol):
@@ -57,10 +64,16 @@ class PeerBook:
         del self.scores[peer]
         return self.tracker.leave(peer)
 
-    @property
-    def link_time(self) -> float:
-        """Seconds that all blocks in flight take at the pace at which blocks arrive."""
-        return self.tracker.blocks * self.arrivals.block_time
+    def compute_link_time(self, now: float) -> float:
+        """Seconds that our link needs for all blocks in flight, where it is full; else 0."""
+        block_time = self.arrivals.link_block_time
+        if not block_time or not len(self.tracker):
+            return 0.0
+        # A full link is never quiet for much longer than one answer takes.
+        longest = QUIET_FACTOR * block_time * next(self.tracker.open_requests()).blocks
+        if self.arrivals.is_quiet(QUIET_TIME + longest, now):
+            return 0.0
+        return self.tracker.blocks * block_time
 
     def __contains__(self, peer: object) -> bool:
         return peer in self.scores

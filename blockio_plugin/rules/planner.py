@@ -15,17 +15,24 @@ A pure function of (wanted, availability, open requests, scores, clock index, no
    what it can give until the others end. A request asks for as many views as likely hold its
    blocks.
 5. A peer for which nothing is wanted takes over part of the open request that ends last, if it
-   would be clearly quicker. No view is asked of a third peer.
+   would be clearly quicker, and so again where that peer lets it wait as well.
 """
 from math import ceil
-from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from blockio_plugin.rules.availability import AvailabilityTable, Partition
 from blockio_plugin.rules.ending import Supply, finish_times, time_to_supply
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.ranking import Ranking, Standing
 from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest, PeerID, RequestTracker
-from blockio_plugin.rules.scoring import FIRST_REQUESTS, PROBE_EVERY, PROBE_FACTOR, REQUEST_TIME, Score
+from blockio_plugin.rules.scoring import (
+    FIRST_REQUESTS,
+    PROBE_EVERY,
+    PROBE_FACTOR,
+    REQUEST_TIME,
+    STRAY_DECLINES,
+    Score,
+)
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange
 
@@ -54,6 +61,9 @@ SPARE = 1.5
 
 GOLDEN_RATIO = 0.618033988749895
 """Multiples of it, their whole parts dropped, spread evenly over what they are to cover."""
+
+MAX_COPIES = 3
+"""Most peers at a time that are asked for a view besides the first, probes apart."""
 
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
@@ -88,13 +98,15 @@ class Demand(NamedTuple):
     """
     What is wanted and what is known of it.
 
-    ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
+    ``front``: views below it are resolved. ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
     ``room``: blocks that may still be asked for. ``link_time``: seconds that all blocks in flight
     take at the pace at which blocks arrive from everybody: our own link may be the limit.
     ``may_copy``: whether to look for take-overs.
     """
 
+    front: int
     wanted: ViewSet
+    answered: ViewSet
     partition: Partition
     ranking: Ranking
     stop: int
@@ -143,6 +155,7 @@ class _Round:
         self._detached: List[ViewRange] = []
         self._picked: List[ViewRange] = []
         self._copied_to: Dict[int, int] = {}
+        self._probed: Set[int] = set()
         self.is_idle = False
         self._trusted: Optional[List[PeerID]] = None
         self._finishes: Optional[List[Tuple[float, OpenRequest]]] = None
@@ -195,7 +208,9 @@ class _Round:
         self._asked[peer] = self._asked.get(peer, 0) + 1
         if proposal.copy_of is None:
             self._room -= proposal.blocks
-        elif not proposal.is_probe:
+        elif proposal.is_probe:
+            self._probed.add(proposal.copy_of.request.request_id)
+        else:
             self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
         return proposal
 
@@ -209,7 +224,8 @@ class _Round:
             # It let requests go by: a single small one at a time, until it answers again.
             return FIRST_REQUESTS[0] if unanswered == queue.late else 0
         if score.declines:
-            return score.request_blocks if unanswered < DECLINED_UNANSWERED else 0
+            most = DECLINED_UNANSWERED if score.declines < STRAY_DECLINES else 1
+            return score.request_blocks if unanswered < most else 0
         if not score.known:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0
@@ -217,11 +233,11 @@ class _Round:
             return 0
         if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
             return 0
-        stretch = self._stretch
+        blocks = score.request_blocks * self._stretch
         issued = queue.issued + self._asked.get(peer, 0)
-        if score.is_vague and issued % PROBE_EVERY == 2:
-            return min(max(score.request_blocks * stretch, score.last_blocks) * PROBE_FACTOR, score.answer_limit)
-        return min(score.request_blocks * stretch, score.answer_limit)
+        if score.is_vague and issued % PROBE_EVERY == len(FIRST_REQUESTS):
+            blocks = max(blocks, score.last_blocks) * PROBE_FACTOR
+        return min(blocks, score.answer_limit)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         demand, score = self._demand, self._scores[peer]
@@ -362,8 +378,26 @@ class _Round:
             stop = min(stop, barred.start)
         end = min(start + length, stop)
         if not wanted.covers(start, end):
-            end = wanted.next_missing(start)
+            end = self._bridge(peer, wanted.next_missing(start), end)
         return ViewRange(start, end)
+
+    def _bridge(self, peer: PeerID, end: int, stop: int) -> int:
+        """
+        Where a request that begins with wanted views up to ``end`` should end, at ``stop`` at the
+        latest: what was answered in between is asked for again where that costs the peer less time
+        than another request.
+        """
+        demand, score = self._demand, self._scores[peer]
+        affordable = score.request_cost / (score.seconds_per_block * demand.density)
+        while affordable >= 1:
+            following = demand.wanted.next_at(end)
+            if following is None or following >= stop or following - end > affordable:
+                break
+            if not demand.answered.covers(end, following):
+                break
+            affordable -= following - end
+            end = min(demand.wanted.next_missing(following), stop)
+        return end
 
     def _next_copy(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         """Part of the open request that ends last, if ``peer`` would be clearly quicker."""
@@ -377,13 +411,18 @@ class _Round:
         owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
         for finish, entry in self._finishes:
             request = entry.request
-            start = self._copied_to.get(request.request_id, entry.copied_to)
-            if start >= request.views.stop or request.peer == peer:
+            start = self._first_unanswered(
+                self._copied_to.get(request.request_id, entry.copied_to)
+            )
+            if start >= request.views.stop or request.peer == peer or entry.depth >= MAX_COPIES:
                 continue
             left = entry.blocks * (request.views.stop - start) / request.views.length
             part = max(1.0, min(blocks / 2, left))
             need = score.round_trip + score.service_time(owed + part)
-            need = max(need, self._demand.link_time)
+            if self._demand.link_time:
+                # All that is in flight comes through our link, and a copy would come after it.
+                finish = min(finish, self._now + self._demand.link_time)
+                need = max(need, self._demand.link_time)
             if finish - self._now < need * COPY_FACTOR + COPY_MARGIN:
                 return None
             covering = self._table.covering(peer, start)
@@ -399,7 +438,9 @@ class _Round:
         """Part of what somebody else was asked, to see whether a peer that was late answers again."""
         for _, entry in self._finishes or ():
             request = entry.request
-            start = request.views.start
+            start = self._first_unanswered(request.views.start)
+            if start >= request.views.stop or entry.probes or request.request_id in self._probed:
+                continue
             if request.peer == peer or not self._table.may_ask(peer, start, self._now):
                 continue
             covering = self._table.covering(peer, start)
@@ -411,6 +452,9 @@ class _Round:
             return Proposal(peer, ViewRange(start, stop), most, part, entry, is_probe=True)
         return None
 
+    def _first_unanswered(self, view: int) -> int:
+        return self._demand.answered.next_missing(max(view, self._demand.front))
+
     def _compute_finishes(self) -> List[Tuple[float, OpenRequest]]:
         finishes = [
             (finish, entry)
@@ -418,6 +462,7 @@ class _Round:
             for entry, finish in finish_times(
                 self._tracker.queue(peer), self._scores[peer], self._now
             )
+            if not entry.is_probe
         ]
         finishes.sort(key=lambda item: (-item[0], item[1].request.request_id))
         return finishes

@@ -202,7 +202,7 @@ class RangeFetch(Fetch):
         ledger.answer(covered)
         self._own_views.add(*covered)
         self._keep(None, blocks, now)
-        self.links.answered(None, covered, covered.stop, blocks, now)
+        self.links.answered(None, covered, covered.stop, blocks, len(blocks), now)
         self._progress_at = now
         self._resolve()
 
@@ -326,7 +326,7 @@ class RangeFetch(Fetch):
                 self._note_unlinked(ledger.front, ledger.target)
                 self.end()
                 return
-        if now >= self._looked_at + STALL_TIME:
+        if self._looked_at is None or now >= self._looked_at + STALL_TIME:
             self._looked_at = now
             if self.links.front_hash != UNKNOWN_HASH:
                 self.links.doubt_front(now)

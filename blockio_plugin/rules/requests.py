@@ -35,6 +35,10 @@ class OpenRequest:
         "blocks",
         "deadline",
         "copied_to",
+        "copy_of",
+        "depth",
+        "probes",
+        "is_probe",
         "is_copy",
         "is_late",
         "queued",
@@ -50,6 +54,14 @@ class OpenRequest:
         """Seconds; later than the request's own where everybody is late."""
         self.copied_to = request.views.start
         """The views below this were asked of a second peer too."""
+        self.copy_of: Optional[OpenRequest] = None
+        """The request that asks another peer for the same views."""
+        self.depth = 0
+        """How many requests for the same views it is a copy of, one of the other."""
+        self.probes = 0
+        """Open probes for its views."""
+        self.is_probe = False
+        """Whether it only finds out if a peer that was late answers again."""
         self.is_copy = is_copy
         """Whether this is the second request for its views."""
         self.is_late = False
@@ -60,6 +72,17 @@ class OpenRequest:
         """Blocks that had arrived from everybody when it was issued."""
         self.owner: Optional[object] = None
         """The fetch that made it."""
+
+
+    def note_copy(self, original: "OpenRequest", is_probe: bool) -> None:
+        """This one asks for views of ``original`` too."""
+        self.copy_of = original
+        self.depth = original.depth + 1
+        self.is_probe = is_probe
+        if is_probe:
+            original.probes += 1
+        else:
+            original.copied_to = self.request.views.stop
 
 
 class PeerQueue:
@@ -221,6 +244,12 @@ class RequestTracker:
             queue.blocks = 0.0
         if entry.is_copy:
             self.copies -= 1
+        original = entry.copy_of
+        if original is not None and entry.is_probe:
+            original.probes -= 1
+        elif original is not None:
+            # What it did not bring may be asked of one more peer.
+            original.copied_to = min(original.copied_to, entry.request.views.start)
 
     def extend(self, entry: OpenRequest, deadline: float) -> None:
         """Wait longer for an open request."""

@@ -136,3 +136,34 @@ def read_uint(data: bytes, item: Item, size: int) -> int:
     if item.size and data[item.start] == 0:
         raise Offence("integer with leading zeros")
     return int.from_bytes(data[item.start:item.stop], "big")
+
+
+def check_shape(data: bytes, max_depth: int, max_items: int, max_list_items: int) -> None:
+    """
+    Make sure that a decoder can read the item that ``data`` begins with: how deep its lists nest,
+    how many items it has in all, and how many each list has. What follows it is not looked at.
+
+    :raise Offence: where a bound is broken, or an item is malformed
+    """
+    item = read_item(data, 0, len(data))
+    stops: List[int] = []
+    counts: List[int] = []
+    items = 1
+    while True:
+        if item.is_list:
+            if len(stops) == max_depth:
+                raise Offence(f"RLP of more than {max_depth} lists in each other")
+            stops.append(item.stop)
+            counts.append(0)
+            position = item.start
+        else:
+            position = item.stop
+        while stops and position == stops[-1]:
+            del stops[-1], counts[-1]
+        if not stops:
+            return
+        item = read_item(data, position, stops[-1])
+        items += 1
+        counts[-1] += 1
+        if items > max_items or counts[-1] > max_list_items:
+            raise Offence(f"RLP of more than {max_items} items, or {max_list_items} in a list")

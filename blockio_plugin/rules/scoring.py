@@ -1,16 +1,15 @@
 """
 The score of a peer: delay over blocks supplied, in seconds per block; lower is better.
 
-1. The peer is taken to answer first in, first out. The service time of an answer runs from the
-   answer before it, or from when the request can have reached the peer, to its arrival. So neither
-   our own queueing nor the round trip counts against it.
-2. Service time is ``overhead + blocks * seconds_per_block``, fitted over the last answers, each
-   older one weighing less. An answer without a block says nothing about speed.
-3. Trust follows additive increase and multiplicative decrease: a time-out, a decline or a disproved
-   claim halves it, each answer that brings blocks adds a step. A peer of less trust has a worse
-   score and is asked for less.
-4. The peer's budget, the blocks it may owe us, is its rate times (round trip + ``QUEUE_TIME``). A
+1. The peer is taken to answer in order. Its round trip, cost of a request and seconds per block are
+   estimated from its answers (``service_model``). So neither our own queueing nor the round trip
+   counts against it. An answer without a block says nothing about speed.
+2. Trust follows additive increase and multiplicative decrease: a time-out or a disproved claim
+   halves it, each answer that brings blocks adds a step. A peer of less trust has a worse score and
+   is asked for less. One that declines some requests gets fewer and larger ones.
+3. The peer's budget, the blocks it may owe us, is its rate times (round trip + ``QUEUE_TIME``). A
    new peer starts from ``FIRST_REQUESTS`` and may owe at most some times what it has shown.
+4. A peer that let us wait, declines, or was wrong pauses, longer each time, but never for ever.
 """
 from math import floor, log2
 from typing import Optional, Tuple
@@ -28,40 +27,15 @@ QUEUE_TIME = 0.4
 """Seconds of service that a peer may owe beyond the round trip, so that it never runs dry."""
 
 OVERHEAD_FACTOR = 10.0
-"""A request's service time is at least this many times the peer's fixed cost per request."""
+"""A request asks for at least this many times the peer's fixed cost of a request, in time: a tenth
+of the time is lost on it then."""
 
 PROBE_EVERY = 6
+"""One in so many requests to a peer of which it is open what is overhead and what is speed is a
+probe, which asks for more."""
+
 PROBE_FACTOR = 2.0
-MAX_ROUND_TRIP = 0.6
-"""Seconds; a lone answer that takes longer, its blocks apart, had overhead and no longer way."""
-
-MAX_FIRST_TIME = 1.5
-"""Seconds; a first, small answer that takes longer does not tell slow peers from costly ones."""
-
-DECAY = 0.7
-"""Weight that a service time keeps when the next one comes in."""
-
-LONG_SERVICE = 0.5
-"""Seconds of mean service time from which on overhead may be nearly all of it."""
-
-LONG_OVERHEAD = 0.95
-"""Share of a long service time that may be overhead."""
-
-SHORT_OVERHEAD = 0.5
-"""Share of a short service time that may be overhead."""
-
-LINK_PACE = 1.5
-"""A peer's own speed within this factor of the pace of all arrivals: our link may be the limit."""
-
-LINK_SHARE = 0.5
-"""A peer that brings less than this share of all arrivals shares the link with others."""
-
-LINK_PEERS = 5
-"""A peer that shares our link is taken to have at least one in so many of its blocks: who is asked
-for next to nothing gets next to nothing, and would seem ever slower."""
-
-SPREAD = 0.3
-"""Sizes of answers must differ by this share of their mean before overhead is fitted from them."""
+"""How many times as many blocks as usual, or as it gave last, a probe asks for."""
 
 GROWTH = 3.0
 """Blocks that each delivered block adds to what a peer may owe: four-fold per round trip."""
@@ -87,15 +61,15 @@ UNKNOWN_SECONDS_PER_BLOCK = 0.01
 UNKNOWN_ROUND_TRIP = 0.1
 """Seconds, taken for a peer that has not been measured."""
 
-FASTEST = 1e-5
-"""Seconds per block, least: a fit can come out at nothing when two answers arrive together."""
-
 PAUSE = 0.25
 """Seconds without requests after an empty answer of a peer that never gave a block, or a request
 that could not be sent; doubled each time until it supplies a block."""
 
 DECLINE_PAUSE = 0.1
-"""Seconds without requests for each decline in a row after the first."""
+"""Seconds without requests after the second decline in a row."""
+
+DECLINE_GROWTH = 1.5
+"""What each further decline in a row multiplies that time by."""
 
 DECLINE_WEIGHT = 0.1
 """Weight of the last request in the share of requests that a peer declines."""
@@ -103,11 +77,11 @@ DECLINE_WEIGHT = 0.1
 MAX_DECLINE_SHARE = 0.9
 """The share of declines is taken to be this at most: requests get at most ten times as large."""
 
+DECLINE_COST = 0.3
+"""Seconds that a declined request costs, about: the way, and the pause after it."""
+
 STRAY_DECLINES = 2
 """Declines in a row from which on a peer is asked for views elsewhere in its advert."""
-
-MAX_DECLINES = 20
-"""Declines in a row after which a pause gets no longer."""
 
 DISPROOF_PAUSE = 0.5
 """Seconds without requests after a disproved claim of a peer that never gave a block; doubled."""
@@ -115,7 +89,7 @@ DISPROOF_PAUSE = 0.5
 LATE_PAUSE = 0.25
 """Seconds without requests after a time-out; doubled, until it answers."""
 
-MAX_PAUSE = 60.0
+MAX_PAUSE = 30.0
 """Most seconds that a pause after a time-out lasts: everybody is tried again some time."""
 
 MAX_EMPTY_PAUSE = 8.0
@@ -150,6 +124,7 @@ class Score:
         "_model",
         "last_total",
         "last_blocks",
+        "lateness",
         "_last_arrival",
         "_setbacks",
     )
@@ -192,6 +167,9 @@ class Score:
         """A peer that strayed and found views that it has is asked for what follows from here on."""
         self.paused_until = 0.0
         self.last_blocks = 0
+        """Blocks in its last answer that brought any."""
+        self.lateness = 0.0
+        """Time that its last answer took over the time that it had: late from 1 on."""
         self.last_total: Optional[int] = None
         self._model = ServiceModel(UNKNOWN_ROUND_TRIP, UNKNOWN_SECONDS_PER_BLOCK)
         self._last_arrival = 0.0
@@ -207,6 +185,12 @@ class Score:
     def strays(self) -> bool:
         """Whether it seems not to have what it was asked for last: then it is asked elsewhere."""
         return self.wrong > 0 or self.declines >= STRAY_DECLINES
+
+    @property
+    def request_cost(self) -> float:
+        """Seconds that each request costs the peer or us, its blocks apart."""
+        share = min(self.decline_share, MAX_DECLINE_SHARE)
+        return self.sure_overhead + DECLINE_COST * share / (1.0 - share)
 
     @property
     def is_vague(self) -> bool:
@@ -295,7 +279,8 @@ class Score:
         self.decline_share += DECLINE_WEIGHT * (1.0 - self.decline_share)
         if self.declines >= STRAY_DECLINES:
             self.anchor = None
-            self.paused_until = now + DECLINE_PAUSE * min(self.declines - 1, MAX_DECLINES)
+            growth = DECLINE_GROWTH ** min(self.declines - STRAY_DECLINES, 16)
+            self.paused_until = now + min(DECLINE_PAUSE * growth, MAX_EMPTY_PAUSE)
         self._derive()
 
     def answered(self) -> None:

@@ -1,142 +1,164 @@
 """
 How long a peer takes to answer: a round trip, a cost per request, and seconds per block.
 
-1. A peer answers in order. The answer to a request that found it idle came after ``round_trip +
-   overhead + blocks * seconds_per_block``; one that waited behind others came ``overhead + blocks *
+1. A peer answers in order. The answer to a request that found it idle comes after ``round_trip +
+   overhead + blocks * seconds_per_block``. One that waited behind others comes ``overhead + blocks *
    seconds_per_block`` after the answer before it.
-2. Both are linear in three unknowns, so a Kalman filter keeps them and what is not known of them
-   yet: requests of one size leave it open what is overhead and what is speed, and the filter
-   remembers that as a covariance, until a request of another size tells.
-3. Peers change. Before each sample the filter forgets a share of what it knew, in proportion to
-   the time that the sample took: mostly of the speed, some of the overhead, hardly any of the round
-   trip. So no state is for ever: whatever was believed, later samples outweigh it.
-4. None of the three is below 0: where the fit comes out there, the unknown is set to its least value
-   and the two others to what they are likely then.
+2. Both are linear in three unknowns, so a Kalman filter keeps them, with what is not known of them
+   yet: as long as all requests have one size, what is overhead and what is speed stays open, and the
+   covariance says so. Then the peer is asked for more now and then, which tells.
+3. Peers change. Before each sample the filter forgets a little of what it knew, and where the sample
+   is a surprise as much as it takes to explain it. So no state is for ever.
+4. While our own link is full, an answer also waits for those of others. Then its time is only known
+   to lie between what is left without them and all of it, and the model moves into that span.
+5. None of the three is below 0. Where the filter puts one there, it is set to its least value, and
+   the others to what they are likely then.
+
+The noise and drift numbers are relative to the time of the sample, so the model knows no scale.
 """
 from math import sqrt
 from typing import List
 
 FASTEST = 1e-5
-"""Seconds per block, least: answers can arrive together."""
+"""Least seconds per block: two answers can arrive together."""
 
-PRIOR_ROUND_TRIP = 0.45
-PRIOR_OVERHEAD = 0.05
-PRIOR_SERVICE = 0.5
-SD_ROUND_TRIP = 0.6
-SD_OVERHEAD = 0.4
-SD_SERVICE = 0.4
+FIRST_SHARES = (0.45, 0.05, 0.5)
+"""Shares of the first answer's time that are taken for round trip, overhead, and blocks."""
 
-SPEED_DRIFT = 0.07
-OVERHEAD_DRIFT = 0.01
-ROUND_TRIP_DRIFT = 0.007
+FIRST_SPREADS = (0.6, 0.4, 0.4)
+"""Standard deviations of these shares: nearly anything may be true of a first answer."""
+
+DRIFT = (0.02, 0.01, 0.05)
+"""Standard deviations, of their own size, by which round trip, overhead and seconds per block change
+from one sample to the next: a way hardly changes, a peer's load does."""
+
+LEAST_DRIFT = (0.002, 0.003, 0.05)
+"""The same as shares of the sample's time, on top: what was believed to be 0 may come to be more."""
+
 NOISE = 0.05
-NOISE_GAIN = 0.1
-SURPRISE = 2.0
-VAGUE = 0.3
-CAUTION = 0.5
-JITTER = 0.05
+"""Standard deviation of a sample as a share of its time."""
+
 LEAST_NOISE = 0.001
+"""Standard deviation (s) of a sample, at least."""
+
+JITTER_WEIGHT = 0.1
+"""Weight of the last sample in the variance that the way seems to have."""
+
+SURPRISE = 2.0
+"""Standard deviations by which a sample may miss before more is forgotten than drift alone."""
+
+VAGUE = 0.3
+"""Standard deviation of the seconds per block, as a share of them, from which on a request of
+another size is worth its cost."""
+
+CAUTION = 0.5
+"""Standard deviations by which overhead is taken for less than it seems where it decides how much to
+ask for: to ask for much of a peer that is only slow is worse than to ask a costly one twice."""
 
 
 class ServiceModel:
-    """What is known of one peer's times, in seconds."""
+    """What is known of one peer's times, in seconds, from answers that brought blocks."""
 
-    __slots__ = ("round_trip", "overhead", "seconds_per_block", "samples", "_p", "_jitter")
+    __slots__ = ("round_trip", "overhead", "seconds_per_block", "_is_new", "_jitter", "_covariance")
 
     def __init__(self, round_trip: float, seconds_per_block: float) -> None:
+        """Start from what is likely of any peer; the first sample takes the place of both."""
         self.round_trip = round_trip
         self.overhead = 0.0
         self.seconds_per_block = seconds_per_block
-        self.samples = 0
+        self._is_new = True
         self._jitter = 0.0
-        # Covariances: rr, ro, rs, oo, os, ss.
-        self._p: List[float] = [0.0] * 6
+        # Of round trip r, overhead o and seconds per block s: rr, ro, rs, oo, os, ss.
+        self._covariance: List[float] = [0.0] * 6
 
-    def observe(self, time: float, blocks: int, is_lone: bool, others: float = 0.0) -> None:
-        """An answer with ``blocks`` blocks came ``time`` seconds after its request or the one before."""
+    def observe(self, time: float, blocks: int, is_lone: bool, others: float) -> None:
+        """
+        Take in a sample.
+
+        :param time: seconds from the request, or from the answer before it, to the answer
+        :param blocks: that it brought; at least one
+        :param is_lone: whether the peer was idle when the request reached it
+        :param others: seconds of ``time`` that our full link was busy with other peers' answers
+        """
         time = max(time, FASTEST * blocks)
-        if not self.samples:
+        if self._is_new:
             self._begin(time, blocks)
-        self.samples += 1
-        p = self._p
         expected = self.overhead + blocks * self.seconds_per_block
         if is_lone:
             expected += self.round_trip
-        if others and expected < time:
+        if others > 0 and expected < time:
             time = max(time - others, expected)
-        error = time - expected
+        way = 1.0 if is_lone else 0.0
+        noise = self._forget(time, time - expected, blocks, way)
+        self._update(way, 1.0, float(blocks), time, noise)
+        self._keep_in_bounds()
+
+    def _begin(self, time: float, blocks: int) -> None:
+        self._is_new = False
+        self.round_trip, self.overhead, service = (share * time for share in FIRST_SHARES)
+        self.seconds_per_block = service / blocks
+        way, overhead, service = ((spread * time) ** 2 for spread in FIRST_SPREADS)
+        self._covariance = [way, 0.0, 0.0, overhead, 0.0, service / blocks ** 2]
+
+    def _forget(self, time: float, error: float, blocks: int, way: float) -> float:
+        """Let the three drift, further where ``error`` is a surprise; the variance of the sample."""
         jitter = min(abs(error), self.round_trip / 2)
-        self._jitter += NOISE_GAIN * (jitter * jitter - self._jitter)
+        self._jitter += JITTER_WEIGHT * (jitter * jitter - self._jitter)
         noise = (NOISE * time) ** 2 + self._jitter + LEAST_NOISE ** 2
-        drift = (
-            (ROUND_TRIP_DRIFT * time) ** 2,
-            (OVERHEAD_DRIFT * time) ** 2,
-            (SPEED_DRIFT * time / blocks) ** 2,
+        drifts = (
+            (DRIFT[0] * self.round_trip + LEAST_DRIFT[0] * time) ** 2,
+            (DRIFT[1] * self.overhead + LEAST_DRIFT[1] * time) ** 2,
+            (DRIFT[2] * self.seconds_per_block + LEAST_DRIFT[2] * time / blocks) ** 2,
         )
-        spread = p[3] + 2 * blocks * p[4] + blocks * blocks * p[5] + noise
-        change = drift[1] + blocks * blocks * drift[2]
-        if is_lone:
-            spread += p[0] + 2 * p[1] + 2 * blocks * p[2]
-            change += drift[0]
-        forgotten = max(1.0, (error * error / SURPRISE ** 2 - spread) / change)
-        p[0] += forgotten * drift[0]
-        p[3] += forgotten * drift[1]
-        p[5] += forgotten * drift[2]
-        self._update(1.0 if is_lone else 0.0, 1.0, float(blocks), time, noise)
+        rr, ro, rs, oo, os, ss = self._covariance
+        spread = way * (rr + 2 * ro + 2 * blocks * rs) + oo + 2 * blocks * os + blocks ** 2 * ss
+        drifted = way * drifts[0] + drifts[1] + blocks ** 2 * drifts[2]
+        steps = max(1.0, ((error / SURPRISE) ** 2 - spread - noise) / drifted)
+        for index, drift in zip((0, 3, 5), drifts):
+            self._covariance[index] += steps * drift
+        return noise
+
+    def _update(self, way: float, cost: float, blocks: float, value: float, noise: float) -> None:
+        """``way * round_trip + cost * overhead + blocks * seconds_per_block`` was ``value``."""
+        rr, ro, rs, oo, os, ss = self._covariance
+        with_r = way * rr + cost * ro + blocks * rs
+        with_o = way * ro + cost * oo + blocks * os
+        with_s = way * rs + cost * os + blocks * ss
+        spread = way * with_r + cost * with_o + blocks * with_s + noise
+        if spread <= 0:
+            return
+        known = way * self.round_trip + cost * self.overhead + blocks * self.seconds_per_block
+        gain = (value - known) / spread
+        self.round_trip += with_r * gain
+        self.overhead += with_o * gain
+        self.seconds_per_block += with_s * gain
+        self._covariance = [
+            rr - with_r * with_r / spread,
+            ro - with_r * with_o / spread,
+            rs - with_r * with_s / spread,
+            oo - with_o * with_o / spread,
+            os - with_o * with_s / spread,
+            ss - with_s * with_s / spread,
+        ]
+
+    def _keep_in_bounds(self) -> None:
+        # As if its least value had been seen, as surely as it is known: so it can rise again.
         if self.overhead < 0:
-            self._update(0.0, 1.0, 0.0, 0.0, self._p[3])
-            self.overhead = 0.0
+            self._update(0.0, 1.0, 0.0, 0.0, self._covariance[3])
         if self.round_trip < 0:
-            self._update(1.0, 0.0, 0.0, 0.0, self._p[0])
-            self.round_trip = 0.0
+            self._update(1.0, 0.0, 0.0, 0.0, self._covariance[0])
         if self.seconds_per_block < FASTEST:
-            self._update(0.0, 0.0, 1.0, FASTEST, self._p[5])
-            self.seconds_per_block = FASTEST
+            self._update(0.0, 0.0, 1.0, FASTEST, self._covariance[5])
         self.overhead = max(self.overhead, 0.0)
         self.round_trip = max(self.round_trip, 0.0)
-
-    @property
-    def is_vague(self) -> bool:
-        """Whether samples leave it open what is overhead and what is speed."""
-        return self._p[5] > (VAGUE * self.seconds_per_block) ** 2
+        self.seconds_per_block = max(self.seconds_per_block, FASTEST)
 
     @property
     def sure_overhead(self) -> float:
-        """Seconds of overhead that are all but certain."""
-        return max(0.0, self.overhead - CAUTION * sqrt(max(self._p[3], 0.0)))
+        """Seconds of overhead that the peer has by all likelihood."""
+        return max(0.0, self.overhead - CAUTION * sqrt(max(self._covariance[3], 0.0)))
 
-    def _begin(self, time: float, blocks: int) -> None:
-        self.round_trip = PRIOR_ROUND_TRIP * time
-        self.overhead = PRIOR_OVERHEAD * time
-        self.seconds_per_block = PRIOR_SERVICE * time / blocks
-        self._p = [
-            (SD_ROUND_TRIP * time) ** 2,
-            0.0,
-            0.0,
-            (SD_OVERHEAD * time) ** 2,
-            0.0,
-            (SD_SERVICE * time / blocks) ** 2,
-        ]
-
-    def _update(self, a: float, b: float, c: float, value: float, noise: float) -> None:
-        """``a * round_trip + b * overhead + c * seconds_per_block`` was seen to be ``value``."""
-        rr, ro, rs, oo, os, ss = self._p
-        hr = a * rr + b * ro + c * rs
-        ho = a * ro + b * oo + c * os
-        hs = a * rs + b * os + c * ss
-        spread = a * hr + b * ho + c * hs + noise
-        if spread <= 0:
-            return
-        error = value - a * self.round_trip - b * self.overhead - c * self.seconds_per_block
-        gain = error / spread
-        self.round_trip += hr * gain
-        self.overhead += ho * gain
-        self.seconds_per_block += hs * gain
-        self._p = [
-            rr - hr * hr / spread,
-            ro - hr * ho / spread,
-            rs - hr * hs / spread,
-            oo - ho * ho / spread,
-            os - ho * hs / spread,
-            ss - hs * hs / spread,
-        ]
+    @property
+    def is_vague(self) -> bool:
+        """Whether it is open what is overhead and what is speed."""
+        return self._covariance[5] > (VAGUE * self.seconds_per_block) ** 2

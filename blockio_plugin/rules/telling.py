@@ -57,7 +57,7 @@ def tell_idle_reason(
     if not len(peers):
         return "no peers"
     lowest = ledger.lowest_open()
-    waited_for = None if lowest is None else _waited_for(lowest, ledger, peers, now)
+    waited_for = None if lowest is None else _waited_for(lowest, peers, now)
     if waited_for is not None:
         return str(waited_for)
     if contested is not None:
@@ -70,20 +70,18 @@ def tell_idle_reason(
     table = peers.availability
     if all(table.covering(peer, lowest) is None for peer in peers):
         return f"no peer covers view {lowest}"
-    if not any(table.may_ask(peer, lowest, now) for peer in peers):
-        return f"every peer that covers view {lowest} was asked and found wrong about it"
+    covering = [peer for peer in peers if table.covering(peer, lowest) is not None]
+    if all(table.is_disproved(peer, lowest, now) for peer in covering):
+        return f"every peer that covers view {lowest} was asked, and what they say of it does not fit"
     return f"every peer that covers view {lowest} is slow or declines; waiting to ask again"
 
 
-def _waited_for(
-    lowest: int, ledger: Ledger, peers: PeerBook, now: float
-) -> Optional[OpenViews]:
+def _waited_for(lowest: int, peers: PeerBook, now: float) -> Optional[OpenViews]:
     entries = [
         entry for entry in peers.tracker.open_requests() if lowest in entry.request.views
     ]
     if not entries:
         return None
     first = min(entries, key=lambda entry: entry.request.issued_at)
-    views = first.request.views
-    views = ViewRange(max(views.start, ledger.front), views.stop)
+    views = ViewRange(lowest, first.request.views.stop)
     return OpenViews(views, len(entries), now - first.request.issued_at)

@@ -129,9 +129,8 @@ def link_supply(scenario: Scenario) -> Supply:
     """What our own down-link can have taken in by a time."""
     if not scenario.download:
         return lambda time: inf
-    first = min(
-        peer.joins + 2 * least_delay(peer, scenario.jitter) for peer in scenario.peers
-    )
+    ways = [peer.joins + 2 * least_delay(peer, scenario.jitter) for peer in scenario.peers]
+    first = min(ways, default=0.0)
     return lambda time: scenario.download * max(0.0, time - first)
 
 

@@ -22,6 +22,7 @@ from blockio_plugin.simulator.models import (
     ViewsStep,
     always,
 )
+from blockio_plugin.simulator.trial import least_rest
 
 BLOCKS = (200, 4000)
 """Blocks of a chain, log-uniform."""
@@ -47,6 +48,9 @@ OVERHEADS = (0.001, 1.0)
 LONGEST_RUN = 60.0
 """Seconds that all blocks take at the rates of all peers together, most: with fewer blocks a slow
 network shows the same in less time of ours."""
+
+LONGEST_REST = 200.0
+"""Seconds that all blocks take from those alone who are honest and stay, most."""
 
 KEEPER = 0.8
 """Chance that an honest peer holds everything and stays."""
@@ -241,10 +245,18 @@ HOSTILITIES: Tuple[Quirk, ...] = (
 
 def draw_chaos(seed: int) -> Scenario:
     """A network; a function of the seed."""
-    random = Random(f"chaos/{seed}")
-    count = random.randint(*PEERS)
-    hostile = random.randint(0, int(count * MAX_HOSTILE))
-    rates = [_log_uniform(random, RATES) for _ in range(count)]
+    source = f"chaos/{seed}"
+    while True:
+        drawn = _draw_network(Random(source), seed)
+        if least_rest(drawn, seed) <= LONGEST_REST:
+            return drawn
+        source += "/again"
+
+
+def _draw_network(random: Random, seed: int) -> Scenario:
+    peer_count = random.randint(*PEERS)
+    hostile = random.randint(0, int(peer_count * MAX_HOSTILE))
+    rates = [_log_uniform(random, RATES) for _ in range(peer_count)]
     download = _log_uniform(random, (2.0, 1000.0)) if random.random() < 0.2 else 0.0
     pace = min(sum(rates[hostile:]), download or inf)
     blocks = max(2, int(min(_log_uniform(random, BLOCKS), pace * LONGEST_RUN)))
@@ -256,16 +268,13 @@ def draw_chaos(seed: int) -> Scenario:
         _draw_peer(random, str(number + 1), rate, stage, number < hostile, number == keeper)
         for number, rate in enumerate(rates)
     ]
-    window = 0
-    if random.random() < 0.2:
-        window = max(64, int(_log_uniform(random, (64.0, 2048.0)) * views / blocks))
     return Scenario(
         name=f"chaos-{seed}",
         views=views,
         filled=filled,
         peers=tuple(peers),
         download=download,
-        window=window,
+        window=_draw_window(random, views, blocks),
         jitter=random.choice((0.0, 0.1, 0.1, 0.1, 1.0, 1.9)),
         limit=3600.0,
         grows=_draw_growth(random, stage),
@@ -310,6 +319,13 @@ def _draw_peer(
         for quirk in random.sample(HOSTILITIES, random.choice((1, 1, 2))):
             model = quirk(random, model, stage)
     return model
+
+
+def _draw_window(random: Random, views: int, blocks: int) -> int:
+    """Views that hold so many blocks on the average; where blocks cluster, voids may be wider."""
+    if random.random() >= 0.2:
+        return 0
+    return max(64, int(_log_uniform(random, (64.0, 2048.0)) * views / blocks))
 
 
 def _draw_growth(random: Random, stage: Stage) -> Optional[Growth]:

@@ -101,12 +101,12 @@ def _check_fresh(fetch: Fetch, entry: OpenRequest, window: int) -> None:
         f"views {views} were asked of {peer}, which does not advertise them",
     )
     _require(
-        not window or views.stop <= fetch.ledger.front + window,
+        entry.is_copy or views.stop <= fetch.reach,
         f"views {views} are past the window",
     )
     _require(
-        entry.is_copy or not fetch.ledger.answered.count(*views),
-        f"views {views} were asked for though some are answered for",
+        fetch.ledger.answered.count(*views) < views.length,
+        f"views {views} were asked for though all of them are answered for",
     )
 
 
@@ -116,9 +116,9 @@ def _check_held(fetch: Fetch, window: int) -> None:
     _require(ledger.front == fetch.front.view, "the ledger has another front")
     highest = cache.highest()
     if highest is not None:
-        _require(
-            not window or highest < ledger.front + window, f"view {highest} is past the window"
-        )
+        # Twice, since what was asked for past a void may have to be held until the void is asked
+        # for once more.
+        _require(not window or len(cache) <= 2 * window, f"{len(cache)} blocks are held")
         _require(ledger.front <= highest < ledger.horizon, f"view {highest} is out of range")
 
 

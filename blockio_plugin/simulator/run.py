@@ -86,7 +86,9 @@ class Run:
         self.adverts: Dict[str, ViewRanges] = {}
         """What each connected peer advertised last, as far as we were told."""
         self.open: Dict[int, Request] = {}
-        """What was asked and neither answered nor given up yet, by request id."""
+        """What was asked and is neither answered nor late nor lost, by request id."""
+        self.answered: Set[int] = set()
+        """The ids of all requests that were answered since the last restart."""
         self.banned: Set[str] = set()
         """Peers that we dropped."""
         self._requests: Dict[str, int] = dict.fromkeys(self.models, 0)
@@ -292,6 +294,7 @@ class Run:
         self._missing.update(view for view in self._demand.views if view >= front.view)
         self.adverts.clear()
         self.open.clear()
+        self.answered.clear()
         for joined in restarted.peers:
             self._join(joined, time)
 
@@ -321,7 +324,13 @@ class Run:
             self.fetch.confirm(ready[-1].view)
         self.cpu += thread_time() - start
         self._confirm(ready)
-        self.open.pop(request.request_id, None)
+        self.answered.add(request.request_id)
+        # A peer answers in order: what it was asked before and has not answered is lost.
+        self.open = {
+            number: asked
+            for number, asked in self.open.items()
+            if asked.peer != name or number > request.request_id
+        }
         self._blocks[name] += len(receipt.fresh)
         self._duplicates += receipt.duplicates
         self._note_arrival(receipt.fresh, time)

@@ -9,10 +9,10 @@ from typing import AbstractSet, FrozenSet, List, NamedTuple, Optional
 
 from blockio_plugin.rules.requests import MAX_UNANSWERED
 from blockio_plugin.rules.scoring import MAX_PAUSE
-from blockio_plugin.simulator.bound import least_delay
 from blockio_plugin.simulator.demand import Demand, compute_bound, compute_demand
 from blockio_plugin.simulator.invariants import check_empty_views, check_invariants
 from blockio_plugin.simulator.models import NEVER, PeerModel, RateStep, Scenario, Spell, always
+from blockio_plugin.simulator.network import Network
 from blockio_plugin.simulator.run import Run
 from blockio_plugin.simulator.truth import check_idle_reason
 
@@ -26,10 +26,7 @@ REQUESTS_PER_BLOCK = 4
 """Requests for each block that arrives, most."""
 
 REQUESTS_PER_MINUTE = 20
-"""Requests to each peer and minute besides, most."""
-
-REQUESTS_AT_FIRST = 10
-"""Requests for each connection besides, most: what a peer is asked for first may hold no block."""
+"""Requests to each peer and begun minute besides, most."""
 
 CPU_PER_REQUEST = 0.3e-3
 """CPU seconds of the rules per request, most, in the median of runs: other work on the machine
@@ -132,6 +129,13 @@ def _lasting(spell: Spell) -> Spell:
 def _usable_rate(model: PeerModel) -> float:
     rate = 1 / (1 / model.rate[-1].rate + model.overhead / model.max_blocks)
     return min(rate, MAX_UNANSWERED * model.max_blocks / model.rtt if model.rtt else inf)
+
+
+def least_rest(scenario: Scenario, seed: int) -> float:
+    """The bound (s) of all that arrives from settled peers alone, once it is quiet."""
+    network, settled = Network(scenario, seed), settle(scenario)
+    demand = compute_demand(settled, network.chain, network.libraries)
+    return max(0.0, compute_bound(settled, demand) - quiet_after(scenario))
 
 
 class Trial:
@@ -249,14 +253,11 @@ class Trial:
         return self._run.finished and self._held(expected) == expected
 
     def _cross_windows(self, settled: Scenario, rest: AbstractSet[int]) -> float:
-        """The least time (s) in which the window can move on: once in each round trip."""
+        """How long (s) the window takes to move on, once in each round trip of the nearest peer."""
         if not self._scenario.window or not rest:
             return 0.0
-        span = max(rest) - self._run.fetch.front.view
-        quickest = min(
-            2 * least_delay(model, settled.jitter) + model.overhead for model in settled.peers
-        )
-        return max(0.0, span / self._scenario.window - 1) * quickest
+        quickest = min(model.rtt + model.overhead for model in settled.peers)
+        return max(0.0, len(rest) / self._scenario.window - 1) * quickest
 
     def _watch(self, run: Run) -> None:
         """After each event."""
@@ -268,12 +269,9 @@ class Trial:
         if run.time >= self._looked_at + LOOK_TIME or not run.open:
             self._looked_at = run.time
             check_idle_reason(run)
-        most = (
-            REQUESTS_PER_BLOCK * run.arrived
-            + REQUESTS_PER_MINUTE * run.peer_seconds / 60.0
-            + REQUESTS_AT_FIRST * run.joined
-        )
-        done = run.requests - len(run.open)
+        minutes = run.joined + run.peer_seconds / 60.0
+        most = REQUESTS_PER_BLOCK * run.arrived + REQUESTS_PER_MINUTE * minutes
+        done = run.requests - len(run.fetch.peers.tracker)
         if done > most:
             raise _Failed("requests", f"{done} where {most:.0f} are the most")
 

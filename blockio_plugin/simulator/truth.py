@@ -28,7 +28,7 @@ def check_idle_reason(run: Run) -> None:
         return
     _require(status, bool(run.adverts) or _says_nobody(status), "nobody is connected")
     if status.idle_reason is None:
-        _require(status, bool(run.open), "nothing is in flight")
+        _require(status, status.open_requests > 0, "nothing is in flight")
         return
     for pattern, check in REASONS:
         match = pattern.fullmatch(status.idle_reason)
@@ -58,17 +58,25 @@ def _check_no_cover(run: Run, status: FetchStatus, match: Match[str]) -> None:
 
 def _check_waiting(run: Run, status: FetchStatus, match: Match[str]) -> None:
     start = int(match["start"])
-    asked = [request for request in run.open.values() if start in request.views]
-    _require(status, len(asked) == int(match["peers"]), f"{len(asked)} were asked for the first")
-    waited = max(run.now - request.issued_at for request in asked)
-    _require(status, abs(waited - float(match["seconds"])) < 0.1, f"it is {waited:.1f} s")
+    # What is lost is waited for too: nobody can know. What was answered or given up is not.
+    waits = [
+        run.now - entry.request.issued_at
+        for entry in run.fetch.peers.tracker.open_requests()
+        if start in entry.request.views and entry.request.request_id not in run.answered
+    ]
+    _require(status, len(waits) == int(match["peers"]), f"{len(waits)} requests for it are open")
+    _require(
+        status, abs(max(waits) - float(match["seconds"])) < 0.1, f"it is {max(waits):.1f} s"
+    )
 
 
 def _check_wrong(run: Run, status: FetchStatus, match: Match[str]) -> None:
     view = int(match["view"])
     _require(status, bool(_covering(run, view)), "nobody covers it")
     truthful = [name for name in _covering(run, view) if _is_truthful(run.models[name])]
-    _require(status, not truthful, f"{truthful} never said a wrong word")
+    # Where there is no block, a lie about the views beside it puts all in doubt who say so.
+    is_filled = any(block.view == view for block in run.network.chain.blocks)
+    _require(status, not (truthful and is_filled), f"{truthful} never said a wrong word")
 
 
 def _check_slow(run: Run, status: FetchStatus, match: Match[str]) -> None:
@@ -103,7 +111,7 @@ REASONS: List[Tuple[Pattern[str], Callable[[Run, FetchStatus, Match[str]], None]
         _check_waiting,
     ),
     (
-        re.compile(r"every peer that covers view (?P<view>\d+) was asked and found wrong.*"),
+        re.compile(r"every peer that covers view (?P<view>\d+) was asked, and what .*"),
         _check_wrong,
     ),
     (

@@ -1,6 +1,5 @@
-"""Ends a syncing node the hard way, and makes it ready to start again as its user would."""
+"""Ends processes of a node the hard way, after which the whole node has to end by itself."""
 import asyncio
-import contextlib
 import os
 import signal
 from typing import Optional
@@ -9,14 +8,11 @@ from blockio_plugin.tools.head_probe import Head, HeadProbe
 from blockio_plugin.tools.node_process import NodeProcess
 from blockio_plugin.tools.process_stats import find_process
 
-FIX_COMMAND = "fix-unclean-shutdown"
-"""Trinity's cure for what a killed node leaves behind."""
-
-FIX_TIMEOUT = 60.0
-"""Seconds for the cure, most."""
-
 END_TIMEOUT = 30.0
 """Seconds for a node to end of itself after one of its processes was killed, most."""
+
+POLL_INTERVAL = 0.1
+"""Seconds between two looks at what is left of it."""
 
 
 class CrashFailed(Exception):
@@ -26,45 +22,32 @@ class CrashFailed(Exception):
 async def crash(node: NodeProcess, endpoint: Optional[str]) -> Head:
     """
     Kill the whole node, or the one process that serves ``endpoint``, after which the node has to
-    end of itself. Then have Trinity clean up. The head that was seen last is given.
+    end of itself. It can then be started again. The head that was seen last is given.
 
-    :raise CrashFailed: the node went on without the process, or could not be cleaned up
+    :raise CrashFailed: the node went on without the process
     """
     seen = HeadProbe(node.config.data_dir).fetch()
     if endpoint is None:
         node.kill()
     else:
         os.kill(find_process(node, endpoint), signal.SIGKILL)
-    try:
-        await asyncio.wait_for(node.wait(), END_TIMEOUT)
-    except asyncio.TimeoutError:
-        raise CrashFailed(
-            f"without {endpoint} the node went on:\n{node.log_tail()}"
-        ) from None
-    finally:
-        node.kill()
-    await clean_up(node)
+    await wait_gone(node, END_TIMEOUT)
     return seen
 
 
-async def clean_up(node: NodeProcess) -> None:
+async def wait_gone(node: NodeProcess, timeout: float) -> float:
     """
-    Have Trinity clean up after a node that was killed.
+    Wait until no process of the node is left, and say how many seconds it took.
 
-    :raise CrashFailed: it could not
+    :raise CrashFailed: some are left after ``timeout`` seconds; they are killed
     """
-    fix = await asyncio.create_subprocess_exec(
-        *node.command,
-        FIX_COMMAND,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    try:
-        output, _ = await asyncio.wait_for(fix.communicate(), FIX_TIMEOUT)
-    except asyncio.TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            fix.kill()
-        raise CrashFailed(f"{FIX_COMMAND} did not end") from None
-    if fix.returncode != 0:
-        raise CrashFailed(f"{FIX_COMMAND} failed:\n{output.decode(errors='replace')}")
+    loop = asyncio.get_event_loop()
+    started_at = loop.time()
+    while node.processes():
+        if loop.time() - started_at > timeout:
+            left = node.processes()
+            node.kill()
+            raise CrashFailed(f"processes {left} are left after {timeout} s:\n{node.log_tail()}")
+        await asyncio.sleep(POLL_INTERVAL)
+    await node.wait()
+    return loop.time() - started_at

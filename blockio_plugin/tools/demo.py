@@ -20,7 +20,7 @@ from rich.table import Table
 from blockio_plugin.events import BlockIOStatus, PeerStatus
 from blockio_plugin.tools.chain_builder import Recipe, build_data_dir, read_recipe
 from blockio_plugin.tools.display import Display
-from blockio_plugin.tools.node_process import NodeConfig, NodeFailed, NodeProcess, start_nodes
+from blockio_plugin.tools.node_process import NodeConfig, NodeFailed, NodeProcess
 from blockio_plugin.tools.shaped_link import ShapedLink
 
 RECIPE = Path("fixtures") / "demo" / "chain.toml"
@@ -29,8 +29,18 @@ RECIPE = Path("fixtures") / "demo" / "chain.toml"
 SLOW_LINK_RATE = 20_000.0
 """Bytes/s of the slow link: some 30 blocks/s of this chain."""
 
-SYNC_TIMEOUT = 120.0
-"""Seconds that the sync may take."""
+SYNC_TIMEOUT = 300.0
+"""Seconds that the sync may take. It takes some 10 on two idle cores."""
+
+SOURCES = {
+    "archive": "an archive",
+    "half": "a node with the lower half",
+    "slow": "an archive behind a slow link",
+}
+"""The nodes that have blocks, by the names of their directories."""
+
+START_ATTEMPTS = 3
+"""Times that a node is started, most. On a busy machine Trinity's own time-outs can end a start."""
 
 
 class Source(NamedTuple):
@@ -39,6 +49,10 @@ class Source(NamedTuple):
     name: str
     node: NodeProcess
     enode: str
+
+
+class DemoFailed(Exception):
+    """The demo cannot go on. The message says why in one line."""
 
 
 class Outcome(NamedTuple):
@@ -51,11 +65,13 @@ class Outcome(NamedTuple):
 def mine(recipe: Recipe, directory: Path, display: Display) -> bytes:
     """Make the data directories of the nodes that serve; the hash of the head."""
     with display.stage("mining", recipe.blocks) as update:
-        build_data_dir(recipe, directory / "half", recipe.blocks // 2)
+
+        def report(done: int, _: int) -> None:
+            update(done, "blocks")
+
+        build_data_dir(recipe, directory / "half", recipe.blocks // 2, report)
         shutil.copytree(directory / "half", directory / "archive")
-        head = build_data_dir(
-            recipe, directory / "archive", progress=lambda done, _: update(done, "blocks")
-        )
+        head = build_data_dir(recipe, directory / "archive", progress=report)
         shutil.copytree(directory / "archive", directory / "slow")
     return head
 
@@ -69,6 +85,23 @@ def configure(recipe: Recipe, directory: Path, name: str, enodes: List[str]) -> 
         view_scheme=recipe.scheme,
         preferred_nodes=tuple(enodes),
     )
+
+
+async def start(
+    stack: contextlib.AsyncExitStack, config: NodeConfig, name: str, display: Display
+) -> NodeProcess:
+    """
+    Start a node, if need be several times; ``stack`` ends it.
+
+    :raise DemoFailed: it did not come up
+    """
+    for attempt in range(1, START_ATTEMPTS + 1):
+        display.begin(f"starting {name}")
+        try:
+            return await stack.enter_async_context(NodeProcess.run(config))
+        except NodeFailed as err:
+            display.say(f"{name} did not start ({attempt} of {START_ATTEMPTS}): {err.reason}")
+    raise DemoFailed(f"{name} did not start")
 
 
 async def follow(node: NodeProcess, head: bytes, total: int, display: Display) -> Outcome:
@@ -112,28 +145,33 @@ def describe(peer: PeerStatus, names: Dict[str, str]) -> List[str]:
 async def run(recipe: Recipe, directory: Path, display: Display) -> int:
     """The whole demo; the exit status."""
     loop = asyncio.get_event_loop()
-    head = await loop.run_in_executor(None, mine, recipe, directory, display)
     async with contextlib.AsyncExitStack() as stack:
-        display.say("starting an archive, a node with the lower half, and one behind a slow link")
-        nodes = await start_nodes(
-            stack, [configure(recipe, directory, name, []) for name in ("archive", "half", "slow")]
-        )
+        await stack.enter_async_context(display.never_silent())
+        head = await loop.run_in_executor(None, mine, recipe, directory, display)
+        nodes = [
+            await start(stack, configure(recipe, directory, key, []), name, display)
+            for key, name in SOURCES.items()
+        ]
         link = await stack.enter_async_context(ShapedLink.open(nodes[2].port, SLOW_LINK_RATE))
         sources = [
             Source("archive", nodes[0], nodes[0].enode()),
             Source("lower half", nodes[1], nodes[1].enode()),
             Source("slow link", nodes[2], nodes[2].enode(link.port)),
         ]
-        display.say("starting a fresh node")
         config = configure(recipe, directory, "fresh", [source.enode for source in sources])
-        fresh = await stack.enter_async_context(NodeProcess.run(config))
-        outcome = await asyncio.wait_for(follow(fresh, head, recipe.blocks, display), SYNC_TIMEOUT)
+        fresh = await start(stack, config, "a fresh node", display)
+        try:
+            following = follow(fresh, head, recipe.blocks, display)
+            outcome = await asyncio.wait_for(following, SYNC_TIMEOUT)
+        except asyncio.TimeoutError:
+            raise DemoFailed(f"the sync took more than {SYNC_TIMEOUT:.0f} s") from None
         names = {source.node.key.public_key.to_hex(): source.name for source in sources}
         display.console.print(make_table(outcome.status, names))
         display.say(
             f"block {outcome.status.head_number}, head 0x{head.hex()}: the same as the archive's, "
             f"after {outcome.seconds:.1f} s"
         )
+        display.begin("stopping all nodes")
         await asyncio.gather(fresh.stop(), *(source.node.stop() for source in sources))
     return 0
 
@@ -159,9 +197,13 @@ def main() -> int:
         except asyncio.CancelledError:
             display.say("interrupted: all nodes are stopped")
             return 130
-        except (NodeFailed, asyncio.TimeoutError) as err:
-            display.say(f"failed: {err or 'the sync took too long'}")
-            return 1
+        except DemoFailed as err:
+            display.say(f"failed: {err}")
+        except NodeFailed as err:
+            display.say(f"failed: a node ended: {err.reason}")
+        except asyncio.TimeoutError:
+            display.say("failed: a node did not stop")
+        return 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,18 @@
 """What in a node's log means that something went wrong."""
+import re
+
+COLOUR = re.compile("\x1b\\[[0-9;]*m")
+"""What Trinity wraps warnings and errors in."""
+
+REASON = re.compile(
+    # What a command line is refused with.
+    r"^trinity: error: (?P<refusal>.+)$"
+    # The last line of a traceback.
+    r"|^(?P<exception>(\w+\.)*\w*(Error|Exception|Exit|Interrupt|Timeout)\b.*)$"
+    # Level, date, time, logger, text.
+    r"|^ *(ERROR|CRITICAL) +\S+ +\S+ +(?P<error>\S.*)$"
+)
+"""Lines that tell why a node ended."""
 
 SIGNS_OF_FAILURE = (
     "Exception ignored",
@@ -23,3 +37,13 @@ def find_failures(log: str) -> str:
         if any(sign in line for sign in SIGNS_OF_FAILURE)
         and not any(sign in line for sign in NOT_OURS)
     )
+
+
+def find_reason(log: str) -> str:
+    """Why a node ended, in one line: the last line of its log that tells; else the last of all."""
+    lines = [COLOUR.sub("", line).rstrip() for line in log.splitlines()]
+    for line in reversed(lines):
+        found = REASON.match(line)
+        if found is not None:
+            return next(text for text in found.groupdict().values() if text is not None)
+    return next((line.strip() for line in reversed(lines) if line), "it said nothing")

@@ -19,9 +19,10 @@ from blockio_plugin.events import (
     BlockIOStatus,
     GetBlockIOStatusRequest,
 )
+from blockio_plugin.tools.node_log import find_reason
 
-BOOT_TIMEOUT = 120.0
-"""Seconds for a node to listen, most. It takes about 10 on two idle cores, 40 on busy ones."""
+BOOT_TIMEOUT = 180.0
+"""Seconds for a node to listen, most. It takes about 10 on two idle cores, 60 on busy ones."""
 
 PORT_ATTEMPTS = 3
 """Ports that are tried, most."""
@@ -41,8 +42,6 @@ STOP_TIMEOUT = 30.0
 ENVIRONMENT = {
     # All of the node's processes are then one group that can be killed as such.
     "TRINITY_SINGLE_PROCESS_GROUP": "1",
-    # Seconds that each process gets to start. On a busy machine the 5 s of the default are too few.
-    "ASYNCIO_RUN_IN_PROCESS_STARTUP_TIMEOUT": "60",
     # Of the warnings that a pre-release of Trinity turns on, those that concern us.
     "PYTHONWARNINGS": "ignore,default::ResourceWarning,default::RuntimeWarning",
 }
@@ -72,6 +71,11 @@ class NodeConfig(NamedTuple):
 
 class NodeFailed(Exception):
     """The node did not come up, or ended by itself. The message has the end of its log."""
+
+    @property
+    def reason(self) -> str:
+        """Why, in one line."""
+        return find_reason(str(self))
 
 
 def pick_free_port() -> int:

@@ -9,7 +9,6 @@ from typing import Any, Iterator
 
 import pytest
 
-from blockio_plugin.tools.crash import clean_up
 from blockio_plugin.tools.head_probe import HeadProbe
 from blockio_plugin.tools.node_process import NodeFailed, NodeProcess
 from blockio_plugin.tools.shaped_link import ShapedLink
@@ -62,7 +61,6 @@ async def test_a_full_disk_stops_the_node_and_costs_nothing(mined: Any, director
                     assert f"no space is left on the disk of {config.data_dir}" in node.log()
 
                     (config.data_dir / "ballast").unlink()
-                    await clean_up(node)
                     await node.start()
                     assert probe.fetch().number >= seen.number
                     link.rate = None

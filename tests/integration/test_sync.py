@@ -1,7 +1,6 @@
 """Real nodes on loopback, over real RLPx, with real databases."""
 import asyncio
 from pathlib import Path
-import subprocess
 from typing import Any
 
 from eth.db.atomic import AtomicDB
@@ -95,13 +94,6 @@ async def test_a_killed_node_goes_on(mined: Any, directory: Path) -> None:
                 seen = await probe.wait_for(20, SYNC_TIMEOUT)
                 fresh.kill()
                 await fresh.wait()
-                fixed = subprocess.run(
-                    [*fresh.command, "fix-unclean-shutdown"],
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    timeout=60,
-                )
-                assert fixed.returncode == 0, fixed.stdout.decode()
                 link.rate = None
                 await fresh.start()
                 assert probe.fetch().number >= seen.number

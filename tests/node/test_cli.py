@@ -9,6 +9,7 @@ import pytest
 from blockio_plugin.node import cli
 from blockio_plugin.node.cli import (
     add_flags,
+    check_flags,
     describe_role,
     drives_chain,
     get_scheme_spec,
@@ -105,12 +106,14 @@ def test_recovers_each_key_once_unless_told_otherwise() -> None:
     [
         ({}, logging.INFO),
         ({"ether": logging.DEBUG}, logging.INFO),
+        ({None: logging.DEBUG}, logging.INFO),
+        ({None: logging.DEBUG, "eth": logging.DEBUG}, logging.NOTSET),
         ({"eth": logging.DEBUG}, logging.NOTSET),
         ({"eth.vm": logging.DEBUG}, logging.NOTSET),
     ],
 )
 def test_evm_logs_no_line_for_each_block_unless_asked_to(
-    levels: Mapping[str, int], expected: int
+    levels: Mapping[Optional[str], int], expected: int
 ) -> None:
     logger = logging.getLogger("eth")
     before = logger.level
@@ -120,6 +123,33 @@ def test_evm_logs_no_line_for_each_block_unless_asked_to(
         assert logger.level == expected
     finally:
         logger.setLevel(before)
+
+
+def with_levels(**levels: Optional[str]) -> argparse.Namespace:
+    args = parse("--enable-blockio")
+    args.stderr_log_level, args.file_log_level = levels.get("stderr"), levels.get("file")
+    return args
+
+
+def test_log_levels_become_numbers() -> None:
+    args = with_levels(stderr="DEBUG", file="30")
+    check_flags(args)
+    assert (args.stderr_log_level, args.file_log_level) == (logging.DEBUG, logging.WARNING)
+    args = with_levels(stderr="debug2")
+    check_flags(args)
+    assert (args.stderr_log_level, args.file_log_level) == (8, None)
+
+
+def test_a_log_level_that_is_none_is_refused() -> None:
+    with pytest.raises(ValidationError, match="^--file-log-level 'LOUD': none of .*DEBUG"):
+        check_flags(with_levels(file="LOUD"))
+
+
+def test_without_the_flag_log_levels_stay_as_they_are() -> None:
+    args = parse()
+    args.stderr_log_level = "DEBUG"
+    check_flags(args)
+    assert args.stderr_log_level == "DEBUG"
 
 
 def test_backfill_goes_with_driving_the_chain() -> None:

@@ -1,4 +1,3 @@
-from pathlib import Path
 from typing import Callable, List, Tuple
 
 from eth.db.atomic import AtomicDB
@@ -11,7 +10,6 @@ from blockio_plugin.node import scheme_check
 from blockio_plugin.node.scheme_check import (
     CheckedBlock,
     SchemeBroken,
-    check_database,
     check_scheme,
     load_record,
     store_record,
@@ -181,32 +179,6 @@ def test_empty_database_is_left_alone(built) -> None:
     db = AtomicDB()
     check_scheme(db, built.scheme, ignore)
     assert load_record(db) is None
-
-
-def test_check_database(recipe: Recipe, tmp_path: Path) -> None:
-    path = tmp_path / "chain" / "full"
-    check_database(path, parse_scheme("slot:12"), ignore)
-    assert not path.parent.exists()
-    path.mkdir(parents=True)
-    check_database(path, parse_scheme("slot:12"), ignore)
-    assert not list(path.iterdir())
-    db = LevelDB(path)
-    db.db.close()
-    check_database(path, parse_scheme("slot:12"), ignore)
-    db = LevelDB(path)
-    build_chain(recipe, db, blocks=30)
-    # A node that runs holds the database.
-    with pytest.raises(OSError):
-        check_database(path, parse_scheme("slot:12"), ignore)
-    db.db.close()
-    for text in ("slot:12", "number"):
-        check_database(path, parse_scheme(text), ignore)
-    with pytest.raises(SchemeBroken):
-        check_database(path, parse_scheme("slot:120"), ignore)
-    db = LevelDB(path)
-    record = load_record(db)
-    assert record is not None and record.number == 30
-    db.db.close()
 
 
 def test_fresh_chain(config: Eth1ChainConfig, built) -> None:

@@ -115,6 +115,8 @@ class World:
                 peer.free_at = start + peer.per_block * min(blocks, request.max_blocks)
                 heapq.heappush(self._arrivals, (peer.free_at, request.request_id, request))
         wake_at = self.group.wake_at(self.now)
+        # Or whoever calls when it says would call for ever.
+        assert wake_at is None or wake_at > self.now
         following = self.now + TICK if wake_at is None else min(wake_at, self.now + TICK)
         following = max(following, self.now + 0.001)
         if self._arrivals and self._arrivals[0][0] <= following:

@@ -1,4 +1,4 @@
-from typing import Any, List, Union
+from typing import Any, List, Tuple, Union
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,6 +8,7 @@ import rlp
 from blockio_plugin.rules.messages import Offence
 from blockio_plugin.rules.rlp_items import (
     Item,
+    check_shape,
     iterate_list,
     read_document,
     read_fields,
@@ -126,3 +127,40 @@ def test_item_keeps_to_its_limit() -> None:
     data = encode([b"ab"]) + b"more"
     with pytest.raises(Offence, match="past its end"):
         read_item(data, 1, 3)
+
+
+def measure(item: Nested) -> Tuple[int, int, int]:
+    """How deep lists nest in an item, how many items it is, and the most in one list."""
+    if not isinstance(item, list):
+        return 0, 1, 0
+    inner = [measure(child) for child in item]
+    return (
+        1 + max((depth for depth, _, _ in inner), default=0),
+        1 + sum(items for _, items, _ in inner),
+        max([len(item), *(most for _, _, most in inner)]),
+    )
+
+
+@given(nested, st.binary(max_size=3))
+def test_shape_is_measured_to_the_last_item(item: Nested, rest: bytes) -> None:
+    encoded = encode(item) + rest
+    depth, items, most = measure(item)
+    check_shape(encoded, depth, items, most)
+    for bounds in ((depth - 1, items, most), (depth, items - 1, most), (depth, items, most - 1)):
+        # An item alone, and what is no list, has no bound below.
+        if min(bounds) >= 0 and bounds[1] > 0:
+            with pytest.raises(Offence):
+                check_shape(encoded, *bounds)
+
+
+@given(st.binary(max_size=60))
+def test_shape_of_anything(data: bytes) -> None:
+    try:
+        check_shape(data, 8, 100, 50)
+    except Offence:
+        pass
+
+
+def test_shape_of_deep_nesting() -> None:
+    with pytest.raises(Offence, match="16 lists"):
+        check_shape(bytes(range(0xC0 + 50, 0xC0 - 1, -1)), 16, 100, 100)

@@ -101,7 +101,7 @@ def test_all_who_cover_the_lowest_view_were_wrong_or_are_slow() -> None:
     slow = "every peer that covers view 0 is slow or declines; waiting to ask again"
     assert scene.reason() == slow
     scene.peers.availability.exclude("a", ViewRange(0, 1), 5.0)
-    wrong = "every peer that covers view 0 was asked and found wrong about it"
+    wrong = "every peer that covers view 0 was asked, and what they say of it does not fit"
     assert scene.reason(4.0) == wrong
     assert scene.reason(5.0) == slow
 

@@ -63,6 +63,8 @@ def test_no_block_arrives_before_it_is_born_and_has_come_half_a_round_trip() -> 
     # The third is born at 6 s; the nearer of the two who hold it is 0.1 s away.
     peers = ({"rtt": 0.2}, {"rtt": 0.6}, {"rtt": 0.0, "holds": [[0, 9]]})
     assert bound(*peers, views=10, grows=[2.0, 3]) == pytest.approx(6.1)
+    # Who forges brings nothing, however near it is.
+    assert bound({"rtt": 0.2}, {"forges": True}, views=10, grows=[2.0, 3]) == pytest.approx(6.1)
     # 1000 blocks take 10 s, whatever is born meanwhile.
     assert bound({}, views=997, grows=[2.0, 3]) == pytest.approx(10.0)
 

@@ -225,6 +225,18 @@ def test_the_chain_grows_where_its_last_view_is_held() -> None:
     assert got(tested) == [Got("1", 21.03, (99, 102), [99, 100, 101], 0)]
 
 
+def test_nobody_gives_or_hints_at_a_block_before_it_is_born() -> None:
+    # It holds views far past the chain, and has seen all that comes of them. Of the three that are
+    # born at 2, 4 and 6 s the first is there at 3 s.
+    tested = joined({"holds": [[0, 999]]}, chain={"views": 100, "grows": [2.0, 3]})
+    ask(tested, "1", 98, 200, 3.0)
+    ask(tested, "1", 98, 101, 3.0)
+    assert got(tested) == [
+        Got("1", 3.03, (98, 200), [98, 99, 100], 0),
+        Got("1", 3.06, (98, 101), [98, 99, 100], 0),
+    ]
+
+
 def test_a_request_that_is_lost_is_never_heard_of_again_and_costs_its_peer_nothing() -> None:
     # All that is sent from 1 s until 2 s is lost: of three, 50 blocks each, the second. The third
     # finds the peer idle.

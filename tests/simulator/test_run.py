@@ -114,6 +114,18 @@ def test_what_comes_while_our_loop_stands_still_is_stamped_by_the_wire() -> None
     assert result.seconds == pytest.approx(20.05 + 1.6, abs=0.01)
 
 
+def test_what_came_before_the_rules_would_have_given_up_is_taken_in_first() -> None:
+    # At 8 s the rules may give up on a new peer, and at 105 s must. From 5 s until then our loop
+    # stands still. Each request costs 9 s: the first two are answered at 9 s and at 18 s.
+    tested = exactly(
+        {"rate": 1e6, "overhead": 9.0}, views=8, simulation={"stalls": [[5.0, 100.0]]}
+    )
+    run = Run(tested, 1, traced=True)
+    result = run.play()
+    assert run.trace.deliveries[0].arrived == pytest.approx(9.0, abs=1e-3)
+    assert result.timeouts == 0 and result.seconds == pytest.approx(105.0, abs=1e-3)
+
+
 def test_two_stalls_that_overlap_are_one() -> None:
     tested = exactly({"rate": 100.0}, simulation={"stalls": [[0.05, 1.0], [0.5, 2.0]]}, views=100)
     run = Run(tested, 1, traced=True)
@@ -149,6 +161,19 @@ def test_a_restart_keeps_what_was_linked_and_nothing_else() -> None:
     assert result.finished and result.duplicates == 0
     assert 1000 + 200 <= result.blocks <= 1000 + 260
     assert result.seconds == pytest.approx(2.6 + 5.0, abs=0.5)
+
+
+def test_what_a_restart_took_away_must_arrive_again() -> None:
+    # The lowest 10 blocks come one in a second, so that at 9.5 s next to nothing links. The other
+    # 900 are all there, and are all to come again, in 9 s; the last of the lowest comes sooner.
+    slow = {"rate": 1.0, "holds": [[0, 10]]}
+    tested = exactly(
+        slow, {"rate": 100.0, "holds": [[10, 910]]}, views=910, simulation={"restarts": [9.5]}
+    )
+    run = Run(tested, 1)
+    result = run.play()
+    assert result.finished and run.confirmed == 910
+    assert result.seconds > 18.0
 
 
 def test_a_restart_leaves_alone_whom_we_dropped() -> None:

@@ -11,7 +11,7 @@ from blockio_plugin.rules.requests import PeerID
 from blockio_plugin.simulator import trial
 from blockio_plugin.simulator.models import Scenario
 from blockio_plugin.simulator.scenario import read_scenario
-from blockio_plugin.simulator.trial import judge, quiet_after, settle
+from blockio_plugin.simulator.trial import judge, least_rest, quiet_after, settle
 
 
 def network(*peers: Dict[str, Any], views: int = 400, **tables: Any) -> Scenario:
@@ -68,6 +68,13 @@ def test_the_settled_network_has_what_is_to_be_relied_on() -> None:
     assert third.rate[0].rate == pytest.approx(1 / (0.02 + 0.002 / 512))
 
 
+def test_the_rest_is_what_takes_longest_once_it_is_quiet() -> None:
+    # 400 blocks at 50 blocks/s, whoever else was there before; and nothing where nobody stays.
+    late = {"rate": 50.0, "rtt": 0.0, "overhead": 0.0, "joins": 7.0}
+    assert least_rest(network(late, {"leaves": 3.0}), 1) == pytest.approx(8.0)
+    assert least_rest(network({"leaves": 3.0}, client={"download": 5.0}), 1) == 0.0
+
+
 def test_a_rate_that_takes_more_open_requests_than_there_may_be_does_not_count() -> None:
     # 32 requests of 2 blocks each may be under way at a time, and each takes 4 s.
     (model,) = settle(network({"rate": 1000.0, "rtt": 4.0, "max_blocks": 2})).peers
@@ -103,7 +110,7 @@ def test_the_window_moves_on_once_in_a_round_trip_at_best() -> None:
         client={"window": 64},
         simulation={"jitter": 0.0},
     )
-    assert judge(tested, 1).bound == pytest.approx(2.0 * (399 / 64 - 1))
+    assert judge(tested, 1).bound == pytest.approx(2.0 * (400 / 64 - 1))
 
 
 def test_a_chain_that_does_not_come_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,9 +140,9 @@ def test_a_block_that_is_lost_again_is_missed(monkeypatch: pytest.MonkeyPatch) -
 
 def test_too_many_requests_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trial, "REQUESTS_PER_BLOCK", 0)
-    monkeypatch.setattr(trial, "REQUESTS_AT_FIRST", 2)
+    monkeypatch.setattr(trial, "REQUESTS_PER_MINUTE", 1)
     verdict = judge(network({}), 1)
-    assert verdict.failed == "requests"
+    assert verdict.failed == "requests" and "2 where 1 are the most" in verdict.reason
 
 
 def test_an_honest_peer_that_is_dropped_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
