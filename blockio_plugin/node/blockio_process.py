@@ -51,7 +51,6 @@ class BlockIO(Service):
     :param importer: verifies and stores blocks
     :param drives: whether we drive the chain; otherwise we advertise and serve
     :param filler: stores blocks in gaps below the head; None: they are left as they are
-    :param watches: end by an exception when something that block I/O depends on is gone
     :param clock: seconds, monotonic
     :param seed: what is left to chance is drawn from it; None: it differs from run to run
     """

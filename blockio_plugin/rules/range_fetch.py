@@ -350,7 +350,8 @@ class RangeFetch(Fetch):
 
     def wake_by(self, now: float) -> float:
         """Seconds: when to call ``tend`` and ``plan`` again at the latest."""
-        asking = self.wake_at(now)
+        # Where it has nothing to ask for it is not planned, and would say for ever what it did last.
+        asking = self.wake_at(now) if self.is_wanting or self.is_waiting else None
         return max(now, self._hopes_until if asking is None else min(self._hopes_until, asking))
 
     def _give_up(self, now: float) -> None:
