@@ -1,5 +1,6 @@
 """
-py-evm's chains without what they do twice. What they check, and what they store, stays theirs.
+py-evm's chains without what they do twice. What they check, and what they store, stays theirs, but
+for their records of gaps, which are true here (``chain_gaps``).
 
 To import one block, py-evm makes a dozen copies of headers and blocks, and some of each account
 that changes. Each copy checks the names of its fields several times over, and copies values that
@@ -12,12 +13,12 @@ from typing import Any, Dict, Iterable, Optional, Tuple, Type
 from eth.abc import BlockAPI, BlockHeaderAPI, BlockPersistResult, VirtualMachineAPI
 from eth.chains.base import Chain
 from eth.constants import GENESIS_PARENT_HASH
-from eth.db.chain import ChainDB
 from eth.rlp.accounts import Account
 from eth.rlp.headers import BlockHeader
 from eth_typing import Hash32
 import rlp
 
+from blockio_plugin.node.chain_gaps import TrueGapsDB
 from blockio_plugin.node.private import AccountDBOfClass, replace_account_db
 
 HEADER_FIELDS = tuple(
@@ -99,7 +100,7 @@ class _LeanAccountDB(AccountDBOfClass):
     account_class = LeanAccount
 
 
-class _LeanChainDB(ChainDB):
+class _LeanChainDB(TrueGapsDB):
     _latest: Optional[BlockHeaderAPI] = None
 
     def persist_block(

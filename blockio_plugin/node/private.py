@@ -2,17 +2,22 @@
 Every touch of private names of Trinity and py-evm, and of internals that no hook is meant for.
 
 Trinity 0.1.0a37 has no hook to add a sub-protocol or to check flags before the data directory is
-made, and the py-evm that it pins none to choose the class of accounts. All are done here without
-patching code. A later Trinity may break this module and no other.
+made, and the py-evm that it pins none to choose the class of accounts or to say which blocks count
+as missing. All are done here without patching code. A later Trinity may break this module and no
+other.
 """
 import argparse
 import contextlib
-from typing import Any, Callable, Iterator, Type
+from typing import Any, Callable, Iterator, Optional, Sequence, Tuple, Type
 
-from eth.abc import VirtualMachineAPI
+from eth.abc import BlockAPI, BlockHeaderAPI, DatabaseAPI, VirtualMachineAPI
 from eth.db.account import AccountDB
+from eth.db.chain import ChainDB
+from eth.db.chain_gaps import GapChange, GapInfo
+from eth.exceptions import HeaderNotFound
 from eth.rlp.accounts import Account
-from eth_typing import Address
+from eth.typing import ChainGaps
+from eth_typing import Address, Hash32
 from eth_utils import ValidationError
 from p2p.abc import ConnectionAPI
 from trinity.cli_parser import parser as stock_parser
@@ -96,3 +101,57 @@ def replace_account_db(
         vm_class.__name__, (vm_class,), {"_state_class": state_class}
     )
     return replaced
+
+
+class ChainDBWithOwnGaps(ChainDB):
+    """
+    The stock chain database, but that it leaves its records of gaps to the two ``note_`` methods.
+
+    Both are called while a block is written, with the batch that it is written in.
+    """
+
+    @classmethod
+    def note_head(
+        cls, db: DatabaseAPI, head: BlockHeaderAPI, new: Sequence[BlockHeaderAPI]
+    ) -> None:
+        """
+        ``head`` has become the canonical head.
+
+        :param new: all headers that have become canonical with it, ascending
+        """
+
+    @classmethod
+    def note_canonical_block(cls, db: DatabaseAPI, block: BlockAPI) -> None:
+        """All of ``block``, which is canonical, is stored."""
+
+    @classmethod
+    def _set_as_canonical_chain_head(
+        cls, db: DatabaseAPI, header: BlockHeaderAPI, genesis_parent_hash: Hash32
+    ) -> Tuple[Tuple[BlockHeaderAPI, ...], Tuple[BlockHeaderAPI, ...]]:
+        new, old = super()._set_as_canonical_chain_head(db, header, genesis_parent_hash)
+        cls.note_head(db, header, new)
+        return new, old
+
+    @classmethod
+    def _update_header_chain_gaps(
+        cls,
+        db: DatabaseAPI,
+        persisting_header: BlockHeaderAPI,
+        base_gaps: Optional[ChainGaps] = None,
+    ) -> GapInfo:
+        # A header that is stored is not canonical for that.
+        gaps = cls._get_header_chain_gaps(db) if base_gaps is None else base_gaps
+        return GapChange.NoChange, gaps
+
+    @classmethod
+    def _update_chain_gaps(
+        cls, db: DatabaseAPI, persisted_block: BlockAPI, base_gaps: Optional[ChainGaps] = None
+    ) -> GapInfo:
+        try:
+            canonical_hash = cls._get_canonical_block_hash(db, persisted_block.number)
+        except HeaderNotFound:
+            pass
+        else:
+            if canonical_hash == persisted_block.hash:
+                cls.note_canonical_block(db, persisted_block)
+        return GapChange.NoChange, cls._get_chain_gaps(db)
