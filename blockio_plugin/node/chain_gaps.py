@@ -60,8 +60,10 @@ def mend_gaps(db: AtomicDatabaseAPI) -> bool:
     """
     Put right what a stock chain has written to the records. Whether there was anything.
 
-    A wrong number is always the last before a gap, or before another wrong one. So this reads
-    little more than one entry for each gap and one for each wrong number, however long the chain.
+    A number that counts as held and is not is the last one before a gap, or before another such
+    number. A header that is held and does not count is the last one of a gap, or follows another
+    such header down. So this reads little more than one entry for each gap and one for each wrong
+    number, however long the chain is.
     """
     chaindb = ChainDB(db)
 
@@ -78,20 +80,40 @@ def mend_gaps(db: AtomicDatabaseAPI) -> bool:
         )
 
     head_number = chaindb.get_canonical_head().block_number
-    headers = _mend(_read(db, HEADER_GAPS), head_number, has_header)
-    blocks = _mend(_read(db, BLOCK_GAPS), head_number, has_block)
-    return any([_write(db, HEADER_GAPS, headers), _write(db, BLOCK_GAPS, blocks)])
+    headers = _drop_wrong(known_runs(_read(db, HEADER_GAPS), head_number), has_header)
+    blocks = _drop_wrong(known_runs(_read(db, BLOCK_GAPS), head_number), has_block)
+    headers = _add_missing([*headers, NumberRun(head_number, head_number)], has_header)
+    is_mended = _write(db, HEADER_GAPS, _gaps_between(headers))
+    return _write(db, BLOCK_GAPS, _gaps_between(blocks)) or is_mended
 
 
-def _mend(gaps: ChainGaps, head_number: int, is_held: Callable[[int], bool]) -> ChainGaps:
+def _drop_wrong(
+    runs: Sequence[NumberRun], is_held: Callable[[int], bool]
+) -> Sequence[NumberRun]:
+    """The runs without what is not held at their upper ends. Genesis is always held."""
     held = []
-    for first, last in known_runs(gaps, head_number):
-        # Genesis, the first number of all, is always held.
+    for first, last in runs:
         while last >= max(first, 1) and not is_held(last):
             last -= 1
         if first <= last:
             held.append(NumberRun(first, last))
-    return _gaps_between(held)
+    return held
+
+
+def _add_missing(
+    runs: Sequence[NumberRun], is_held: Callable[[int], bool]
+) -> Sequence[NumberRun]:
+    """The runs with what is held right below them, joined where they meet."""
+    joined = [runs[0]]
+    for first, last in runs[1:]:
+        below = joined[-1].last
+        while first > below + 1 and is_held(first - 1):
+            first -= 1
+        if first > below + 1:
+            joined.append(NumberRun(first, last))
+        else:
+            joined[-1] = NumberRun(joined[-1].first, max(below, last))
+    return joined
 
 
 def _end_at(head_number: int, gaps: ChainGaps) -> ChainGaps:
