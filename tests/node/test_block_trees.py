@@ -22,7 +22,7 @@ from blockio_plugin.tools.block_tree import BlockTree
 MOST_BLOCKS = 24
 """Blocks of a tree, most. Branches of ten blocks differ in all ways in which longer ones do."""
 
-EXAMPLES = 4
+EXAMPLES = 3
 """Trees here are cheap: this many times the examples of the profile."""
 
 UNCLE_DEPTH = 6
