@@ -203,6 +203,9 @@ class BlockImporter:
         return Imported(ImportResult(self.fetch_head(), imported, failure), new_head)
 
     def _import(self, header: StoredHeader, block_rlp: bytes) -> BlockImportResult:
+        vm_class = self._chain.get_vm_class_for_block_number(BlockNumber(header.block_number))
+        with _malformed():
+            block: BlockAPI = rlp.decode(block_rlp, sedes=vm_class.get_block_class())
         try:
             parent = self._stored.fetch_header(header.parent_hash)
         except NotStored:
@@ -211,9 +214,6 @@ class BlockImporter:
         breach = describe_breach(parent, header, self._scheme)
         if breach is not None:
             raise ValidationError(breach)
-        vm_class = self._chain.get_vm_class_for_block_number(BlockNumber(header.block_number))
-        with _malformed():
-            block: BlockAPI = rlp.decode(block_rlp, sedes=vm_class.get_block_class())
         done = self._chain.import_block(block, perform_validation=True)
         if done.imported_block.hash != header.hash:
             # py-evm compares the block it made with the one it was given by Python's hash of their
@@ -282,8 +282,10 @@ def _judge(err: Exception, block_hash: bytes) -> ImportFailure:
     database_error = _find_cause(err, DATABASE_ERRORS)
     if database_error is not None:
         raise database_error
-    lacks_state = _find_cause(err, MISSING_STATE) is not None
-    return ImportFailure(block_hash, _describe(err), not lacks_state and _is_fault(err))
+    lack = _find_cause(err, MISSING_STATE)
+    if lack is not None:
+        return ImportFailure(block_hash, _describe(lack), is_invalid=False)
+    return ImportFailure(block_hash, _describe(err), _is_fault(err))
 
 
 def _is_fault(err: Exception) -> bool:
@@ -304,7 +306,7 @@ def _find_cause(
     return cause
 
 
-def _describe(err: Exception) -> str:
+def _describe(err: BaseException) -> str:
     """One line. Complaints of py-evm say what is wrong; other errors need their type to do so."""
     text = " ".join(str(err).split())[:MAX_REASON_LENGTH]
     return text if isinstance(err, ValidationError) else f"{type(err).__name__}: {text}"

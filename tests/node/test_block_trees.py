@@ -16,7 +16,6 @@ from blockio_plugin.node.gap_filler import GapFiller
 from blockio_plugin.node.stored_blocks import NotStored, StoredBlocks
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS, GetBlocksByView
 from blockio_plugin.rules.schemes import NumberScheme
-from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.tools.block_tree import BlockTree
 
 MOST_BLOCKS = 24
