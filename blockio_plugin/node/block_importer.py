@@ -285,7 +285,10 @@ def _judge(err: Exception, block_hash: bytes) -> ImportFailure:
     lack = _find_cause(err, MISSING_STATE)
     if lack is not None:
         return ImportFailure(block_hash, _describe(lack), is_invalid=False)
-    return ImportFailure(block_hash, _describe(err), _is_fault(err))
+    is_fault = _is_fault(err)
+    # Complaints of py-evm say what is wrong; other errors need their type to do so.
+    is_clear = is_fault and isinstance(err, ValidationError)
+    return ImportFailure(block_hash, _one_line(err) if is_clear else _describe(err), is_fault)
 
 
 def _is_fault(err: Exception) -> bool:
@@ -306,7 +309,10 @@ def _find_cause(
     return cause
 
 
+def _one_line(err: BaseException) -> str:
+    return " ".join(str(err).split())[:MAX_REASON_LENGTH]
+
+
 def _describe(err: BaseException) -> str:
-    """One line. Complaints of py-evm say what is wrong; other errors need their type to do so."""
-    text = " ".join(str(err).split())[:MAX_REASON_LENGTH]
-    return text if isinstance(err, ValidationError) else f"{type(err).__name__}: {text}"
+    """One line that begins with the error's type."""
+    return f"{type(err).__name__}: {_one_line(err)}"
