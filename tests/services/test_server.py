@@ -118,7 +118,8 @@ turns = st.lists(
         peer=st.sampled_from("abc"),
         leaves=st.booleans(),
         rounds=st.integers(0, 4),
-        seconds=st.sampled_from((0.0, 0.0, READ_TIME / 2, READ_TIME)),
+        # After the longest of them all is answered, and the server waits.
+        seconds=st.sampled_from((0.0, 0.0, READ_TIME / 2, 20 * READ_TIME)),
     ),
     max_size=40,
 )
