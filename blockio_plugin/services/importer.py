@@ -164,7 +164,7 @@ class Importer(Service):
                 self._woken.clear()
                 self._fill()
                 if self._batches and self._batches[0].result.done():
-                    await self._settle(self._batches.popleft())
+                    await self._settle(self._batches[0])
                     self._idle_since = self._clock()
                 else:
                     await self._woken.wait()
@@ -196,6 +196,7 @@ class Importer(Service):
         result = batch.result.result()
         self._head = result.head
         if result.failure is None:
+            self._batches.popleft()
             self._forget_trouble()
             self._credit(batch)
             self._fetch.confirm(batch.blocks[-1].view)
@@ -222,9 +223,11 @@ class Importer(Service):
         self._on_import(result.imported)
 
     async def _refuse(self, batch: _Batch, failure: ImportFailure) -> None:
-        # What was handed out after the refused block cannot be imported either.
-        while self._batches:
-            await self._batches.popleft().result
+        # What was handed out after the refused block cannot be imported either. Until that is
+        # over, this is no time to take notice of a head, or to follow branches.
+        for later in tuple(self._batches):
+            await later.result
+        self._batches.clear()
         refused = self._find(batch.blocks, failure)
         if failure.is_invalid:
             reason = f"its block {refused.number} (view {refused.view}) is invalid: "

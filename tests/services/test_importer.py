@@ -44,10 +44,13 @@ class TimedImporter(ImporterAPI):
         self.invalid: Optional[Block] = None
         self.stumbles_over: List[Block] = []
         self.elsewhere: Optional[ChainHead] = None
+        self._turn = asyncio.Lock()
 
     async def import_blocks(self, blocks: Tuple[bytes, ...], announce: bool) -> ImportResult:
         self.calls.append((len(blocks), announce))
-        await asyncio.sleep(IMPORT_TIME)
+        # One after the other, as in the one process that imports.
+        async with self._turn:
+            await asyncio.sleep(IMPORT_TIME)
         taken = [block for block in (*CHAIN, *OTHERS) if block.rlp in blocks]
         if self.invalid in taken:
             index = taken.index(self.invalid)
@@ -166,6 +169,20 @@ async def test_who_sent_an_invalid_block_is_dropped() -> None:
             "alice",
             "its block 70 (view 70) is invalid: bad state root",
         )
+
+
+async def test_a_head_that_moves_while_a_block_is_refused_does_not_absolve_its_sender() -> None:
+    rig = Rig()
+    rig.backend.invalid = CHAIN[30]
+    async with background_asyncio_service(rig.importer):
+        rig.supply()
+        # The next batch, which cannot go in any more, is still under way.
+        await asyncio.sleep(IMPORT_TIME + 0.1)
+        assert rig.importer.head == head_at(CHAIN[29])
+        assert not rig.importer.is_idle(0.0)
+        assert not rig.importer.notice_head(head_at(CHAIN[20]))
+        await asyncio.sleep(10)
+        assert [sent.peer for sent in rig.wire.sent] == ["alice"]
 
 
 async def test_notices_a_head_that_others_moved_unless_busy() -> None:
