@@ -10,7 +10,7 @@ to hold is not what we hold.
 Here a number counts as held where it is at or below the head and has a canonical header; and in the
 record of blocks, where the transactions and uncles of that header are stored too.
 """
-from typing import Callable, Sequence
+from typing import Callable, Optional, Sequence
 
 from eth.abc import AtomicDatabaseAPI, BlockAPI, BlockHeaderAPI, DatabaseAPI
 from eth.constants import BLANK_ROOT_HASH, EMPTY_UNCLE_HASH
@@ -58,33 +58,81 @@ class TrueGapsDB(ChainDBWithOwnGaps):
 
 def mend_gaps(db: AtomicDatabaseAPI) -> bool:
     """
-    Put right what a stock chain has written to the records. Whether there was anything.
+    Put right what a stock chain has made of the records, and by them of the canonical chain.
+    Whether there was anything.
 
-    A number that counts as held and is not is the last one before a gap, or before another such
-    number. A header that is held and does not count is the last one of a gap, or follows another
-    such header down. So this reads little more than one entry for each gap and one for each wrong
-    number, however long the chain is.
+    1. A block of another branch that came into what passed for a gap has become canonical there, in
+       spite of the head. So what the head names as its ancestors is made canonical, and so is what
+       the block above each gap does, as far as it is stored and is not canonical already.
+    2. A number that counts as held and is not is the last one before a gap, or before another such
+       number. A header that is held and does not count is the last one of a gap, or follows another
+       such header down.
+
+    So this reads little more than one entry for each gap and one for each wrong number, however
+    long the chain is.
     """
-    chaindb = ChainDB(db)
+    chain = _MendedChain(db)
+    head = chain.chaindb.get_canonical_head()
+    is_mended = chain.link(head)
+    counted = known_runs(_read(db, HEADER_GAPS), head.block_number)
+    for run in counted[1:]:
+        is_mended |= chain.link_below(run.first)
+    counted += (NumberRun(head.block_number, head.block_number),)
+    headers = _add_missing(_drop_wrong(counted, chain.has_header), chain.has_header)
+    counted = known_runs(_read(db, BLOCK_GAPS), head.block_number)
+    blocks = _drop_wrong(counted, chain.has_block)
+    is_mended |= _write(db, HEADER_GAPS, _gaps_between(headers))
+    is_mended |= _write(db, BLOCK_GAPS, _gaps_between(blocks))
+    return is_mended
 
-    def has_header(number: int) -> bool:
+
+class _MendedChain:
+    """The canonical chain by numbers."""
+
+    def __init__(self, db: AtomicDatabaseAPI) -> None:
+        self._db = db
+        self.chaindb = ChainDB(db)
+
+    def _find_hash(self, number: int) -> Optional[bytes]:
         try:
-            chaindb.get_canonical_block_hash(BlockNumber(number))
+            return self.chaindb.get_canonical_block_hash(BlockNumber(number))
         except HeaderNotFound:
-            return False
-        return True
+            return None
 
-    def has_block(number: int) -> bool:
-        return has_header(number) and _holds_body(
-            db, chaindb.get_canonical_block_header_by_number(BlockNumber(number))
+    def has_header(self, number: int) -> bool:
+        """Whether there is a canonical header of this number."""
+        return self._find_hash(number) is not None
+
+    def has_block(self, number: int) -> bool:
+        """The same, with all of its block."""
+        return self.has_header(number) and _holds_body(
+            self._db, self.chaindb.get_canonical_block_header_by_number(BlockNumber(number))
         )
 
-    head_number = chaindb.get_canonical_head().block_number
-    headers = _drop_wrong(known_runs(_read(db, HEADER_GAPS), head_number), has_header)
-    blocks = _drop_wrong(known_runs(_read(db, BLOCK_GAPS), head_number), has_block)
-    headers = _add_missing([*headers, NumberRun(head_number, head_number)], has_header)
-    is_mended = _write(db, HEADER_GAPS, _gaps_between(headers))
-    return _write(db, BLOCK_GAPS, _gaps_between(blocks)) or is_mended
+    def link(self, header: BlockHeaderAPI) -> bool:
+        """Make a header and its ancestors canonical, down to one that is. Whether any was not."""
+        below: Optional[BlockHeaderAPI] = header
+        is_changed = False
+        while below is not None and self._find_hash(below.block_number) != below.hash:
+            key = SchemaV1.make_block_number_to_hash_lookup_key(below.block_number)
+            self._db[key] = rlp.encode(below.hash, sedes=rlp.sedes.binary)
+            is_changed = True
+            below = self._find_parent(below)
+        return is_changed
+
+    def link_below(self, number: int) -> bool:
+        """The same for the parent of a canonical header, where both are stored."""
+        if not self.has_header(number):
+            return False
+        header = self.chaindb.get_canonical_block_header_by_number(BlockNumber(number))
+        parent = self._find_parent(header)
+        return parent is not None and self.link(parent)
+
+    def _find_parent(self, header: BlockHeaderAPI) -> Optional[BlockHeaderAPI]:
+        try:
+            return self.chaindb.get_block_header_by_hash(header.parent_hash)
+        except HeaderNotFound:
+            return None
 
 
 def _drop_wrong(

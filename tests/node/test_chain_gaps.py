@@ -83,6 +83,26 @@ def test_a_database_is_mended_by_who_imports_next() -> None:
     assert (result.failure, result.imported) == (None, 1)
 
 
+def test_a_branch_that_stole_into_a_gap_gives_way() -> None:
+    """
+    What py-evm takes for a gap in our chain it fills with the next block of that number, which it
+    makes canonical with its ancestors; ours are not any more, though our head is the head.
+    """
+    db, length = new_db(), 40
+    ours = TREE.add_line(TREE.genesis, *[10] * length)
+    other = TREE.add_line(TREE.genesis, *[1] * (length - 1))
+    for blocks in (ours, other):
+        ChainDB(db).persist_header_chain([block.header for block in blocks])
+    set_gaps(db, (((length - 1, length - 1),), length + 1), ((), length + 1))
+    ChainDB(db).persist_header_chain([other[-1].header])
+    canonical = ChainDB(db).get_canonical_block_hash
+    assert canonical(length - 1) == other[-1].hash
+    assert ChainDB(db).get_canonical_head() == ours[-1].header
+    assert mend_gaps(db)
+    assert [canonical(n) for n in range(1, length + 1)] == [block.hash for block in ours]
+    assert read_gaps(db) == (((), length + 1), ((), length + 1))
+
+
 def test_headers_without_their_blocks_do_not_count_as_blocks(
     built, config: Eth1ChainConfig
 ) -> None:
@@ -155,6 +175,7 @@ def test_mends_what_a_stock_chain_can_have_written(
     held = [n for n in range(head_number + 1) if n not in missing or n == head_number]
     for number in set(range(head_number)) - set(held):
         del db[SchemaV1.make_block_number_to_hash_lookup_key(number)]
+        del db[line[number - 1].hash]
 
     def record(counted: Sequence[int]) -> tuple:
         holes = [
