@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterator, List, NamedTuple, Tuple
 
 from eth.db.atomic import AtomicDB
 from eth.db.backends.memory import MemoryDB
+from eth.exceptions import HeaderNotFound
 import pytest
 import rlp
 from trinity.config import Eth1ChainConfig
@@ -132,11 +133,22 @@ async def test_a_branch_of_more_difficulty_wins(
         assert ours.dropped == theirs.dropped == []
 
 
+async def wait_given(node: MemoryNode, blocks: int) -> None:
+    """Wait until the node was given so many blocks to import."""
+
+    async def poll() -> None:
+        while node.given < blocks:
+            await asyncio.sleep(0.02)
+
+    await asyncio.wait_for(poll(), TIMEOUT)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("excess", [1, 3])
 async def test_a_longer_branch_of_less_difficulty_loses(
-    grow: Callable[..., Branches], scheme: str
+    grow: Callable[..., Branches], scheme: str, excess: int
 ) -> None:
-    branches = grow(5, (10, FAST), (11, SLOW))
+    branches = grow(5, (10, FAST), (10 + excess, SLOW))
     best = branches.head(0)
     assert branches.head(0, 1) == branches.head(1, 0) == best
     async with AsyncExitStack() as stack:
@@ -147,6 +159,36 @@ async def test_a_longer_branch_of_less_difficulty_loses(
         # The one of less difficulty comes over to the shorter branch, the other one stays.
         await theirs.wait_for(best, TIMEOUT)
         assert ours.fetch_head().hash == best
+        # Both hold both branches now. The one that won goes on.
+        await wait_given(ours, 10 + excess)
+        grown = grow(5, (20, FAST), (10 + excess, SLOW))
+        assert grown.tops[0][:10] == branches.tops[0]
+        third = await network.add("third", grown.import_all(0))
+        ours.connect(third)
+        for node in (ours, theirs):
+            await node.wait_for(grown.head(0), TIMEOUT)
+        assert ours.dropped == theirs.dropped == third.dropped == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_a_database_that_py_evm_has_left_stuck_is_gone_on_with(
+    grow: Callable[..., Branches], scheme: str
+) -> None:
+    branches = grow(5, (12, FAST), (12, SLOW))
+    short = branches._replace(tops=(branches.tops[0][:10], branches.tops[1]))
+    db = short.import_all()
+    chain = branches.config.full_chain_class(db)
+    block_class = chain.get_vm_class_for_block_number(1).get_block_class()
+    for encoded in (*short.blocks(0), *short.tops[1]):
+        chain.import_block(rlp.decode(encoded, sedes=block_class))
+    with pytest.raises(HeaderNotFound):
+        chain.import_block(rlp.decode(branches.tops[0][10], sedes=block_class))
+    async with AsyncExitStack() as stack:
+        network = Network(stack, branches.config, scheme)
+        ours = await network.add("ours", db)
+        theirs = await network.add("theirs", branches.import_all(0))
+        ours.connect(theirs)
+        await ours.wait_for(branches.head(0), TIMEOUT)
         assert ours.dropped == theirs.dropped == []
 
 
@@ -213,11 +255,7 @@ async def test_a_branch_that_lost_is_imported_once(grow: Callable[..., Branches]
         theirs = await network.add("theirs", branches.import_all(1))
         ours.connect(theirs)
 
-        async def import_their_branch() -> None:
-            while ours.given < 3:
-                await asyncio.sleep(0.02)
-
-        await asyncio.wait_for(import_their_branch(), TIMEOUT)
+        await wait_given(ours, 3)
         requests = theirs.asked
         advert = Availability("number", 8, (ViewRange(0, 9),))
         for _ in range(3):
