@@ -133,16 +133,6 @@ async def test_a_branch_of_more_difficulty_wins(
         assert ours.dropped == theirs.dropped == []
 
 
-async def wait_given(node: MemoryNode, blocks: int) -> None:
-    """Wait until the node was given so many blocks to import."""
-
-    async def poll() -> None:
-        while node.given < blocks:
-            await asyncio.sleep(0.02)
-
-    await asyncio.wait_for(poll(), TIMEOUT)
-
-
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("excess", [1, 3])
 async def test_a_longer_branch_of_less_difficulty_loses(
@@ -154,20 +144,23 @@ async def test_a_longer_branch_of_less_difficulty_loses(
     async with AsyncExitStack() as stack:
         network = Network(stack, branches.config, scheme)
         ours = await network.add("ours", branches.import_all(0))
+        both = await network.add("both", branches.import_all(0, 1))
         theirs = await network.add("theirs", branches.import_all(1))
         ours.connect(theirs)
-        # The one of less difficulty comes over to the shorter branch, the other one stays.
+        both.connect(theirs)
+        # The one of less difficulty comes over to the shorter branch, the others stay.
         await theirs.wait_for(best, TIMEOUT)
-        assert ours.fetch_head().hash == best
-        # Both hold both branches now. The one that won goes on.
-        await wait_given(ours, 10 + excess)
+        assert ours.fetch_head().hash == both.fetch_head().hash == best
+        # Two hold both branches now, or all three. The one that won goes on.
         grown = grow(5, (20, FAST), (10 + excess, SLOW))
         assert grown.tops[0][:10] == branches.tops[0]
         third = await network.add("third", grown.import_all(0))
-        ours.connect(third)
-        for node in (ours, theirs):
+        for node in (ours, both, theirs):
+            node.connect(third)
+        for node in (ours, both, theirs):
             await node.wait_for(grown.head(0), TIMEOUT)
-        assert ours.dropped == theirs.dropped == third.dropped == []
+            assert node.dropped == []
+        assert third.dropped == []
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -255,7 +248,12 @@ async def test_a_branch_that_lost_is_imported_once(grow: Callable[..., Branches]
         theirs = await network.add("theirs", branches.import_all(1))
         ours.connect(theirs)
 
-        await wait_given(ours, 3)
+
+        async def import_their_branch() -> None:
+            while ours.given < 3:
+                await asyncio.sleep(0.02)
+
+        await asyncio.wait_for(import_their_branch(), TIMEOUT)
         requests = theirs.asked
         advert = Availability("number", 8, (ViewRange(0, 9),))
         for _ in range(3):
