@@ -14,10 +14,10 @@ from eth.abc import BlockAPI, BlockHeaderAPI, DatabaseAPI, VirtualMachineAPI
 from eth.db.account import AccountDB
 from eth.db.chain import ChainDB
 from eth.db.chain_gaps import GapChange, GapInfo
-from eth.exceptions import HeaderNotFound
+from eth.exceptions import CanonicalHeadNotFound, HeaderNotFound
 from eth.rlp.accounts import Account
 from eth.typing import ChainGaps
-from eth_typing import Address, Hash32
+from eth_typing import Address, BlockNumber, Hash32
 from eth_utils import ValidationError
 from p2p.abc import ConnectionAPI
 from trinity.cli_parser import parser as stock_parser
@@ -131,6 +131,28 @@ class ChainDBWithOwnGaps(ChainDB):
         new, old = super()._set_as_canonical_chain_head(db, header, genesis_parent_hash)
         cls.note_head(db, header, new)
         return new, old
+
+    @classmethod
+    def _find_new_ancestors(
+        cls, db: DatabaseAPI, header: BlockHeaderAPI, genesis_parent_hash: Hash32
+    ) -> Tuple[BlockHeaderAPI, ...]:
+        # Nothing above the head is canonical, whatever the stock one has left under these numbers.
+        try:
+            head_number = cls._get_canonical_head(db).block_number
+        except CanonicalHeadNotFound:
+            head_number = BlockNumber(-1)
+        above = []
+        while header.block_number > head_number:
+            above.append(header)
+            if header.parent_hash == genesis_parent_hash:
+                return tuple(above)
+            try:
+                header = cls._get_block_header_by_hash(db, header.parent_hash)
+            except HeaderNotFound:
+                # As in the stock one: below a checkpoint nothing may be stored.
+                return tuple(above)
+        below = super()._find_new_ancestors(db, header, genesis_parent_hash)
+        return (*above, *below)
 
     @classmethod
     def _update_header_chain_gaps(
