@@ -40,20 +40,29 @@ class TrueGapsDB(ChainDBWithOwnGaps):
     def note_head(
         cls, db: DatabaseAPI, head: BlockHeaderAPI, new: Sequence[BlockHeaderAPI]
     ) -> None:
-        headers, blocks = _read(db, HEADER_GAPS), _read(db, BLOCK_GAPS)
+        known = headers = _read(db, HEADER_GAPS)
         for header in new:
             _, headers = fill_gap(header.block_number, headers)
+        _write(db, HEADER_GAPS, known, _end_at(head.block_number, headers))
+        _, tip_child = known
+        if len(new) == 1 and tip_child == head.block_number:
+            # It follows the head, as nearly all do: no block of its number counts as held yet.
+            return
+        known = blocks = _read(db, BLOCK_GAPS)
+        for header in new:
             if _holds_body(db, header):
                 _, blocks = fill_gap(header.block_number, blocks)
             else:
                 blocks = reopen_gap(header.block_number, blocks)
-        _write(db, HEADER_GAPS, _end_at(head.block_number, headers))
-        _write(db, BLOCK_GAPS, _end_at(head.block_number, blocks))
+        _write(db, BLOCK_GAPS, known, _end_at(head.block_number, blocks))
 
     @classmethod
-    def note_canonical_block(cls, db: DatabaseAPI, block: BlockAPI) -> None:
-        _, gaps = fill_gap(block.number, _read(db, BLOCK_GAPS))
-        _write(db, BLOCK_GAPS, gaps)
+    def note_canonical_block(
+        cls, db: DatabaseAPI, block: BlockAPI, gaps: ChainGaps
+    ) -> ChainGaps:
+        _, filled = fill_gap(block.number, gaps)
+        _write(db, BLOCK_GAPS, gaps, filled)
+        return filled
 
 
 def mend_gaps(db: AtomicDatabaseAPI) -> bool:
@@ -74,15 +83,15 @@ def mend_gaps(db: AtomicDatabaseAPI) -> bool:
     chain = _MendedChain(db)
     head = chain.chaindb.get_canonical_head()
     is_mended = chain.link(head)
-    counted = known_runs(_read(db, HEADER_GAPS), head.block_number)
+    header_gaps, block_gaps = _read(db, HEADER_GAPS), _read(db, BLOCK_GAPS)
+    counted = known_runs(header_gaps, head.block_number)
     for run in counted[1:]:
         is_mended |= chain.link_below(run.first)
     counted += (NumberRun(head.block_number, head.block_number),)
     headers = _add_missing(_drop_wrong(counted, chain.has_header), chain.has_header)
-    counted = known_runs(_read(db, BLOCK_GAPS), head.block_number)
-    blocks = _drop_wrong(counted, chain.has_block)
-    is_mended |= _write(db, HEADER_GAPS, _gaps_between(headers))
-    is_mended |= _write(db, BLOCK_GAPS, _gaps_between(blocks))
+    blocks = _drop_wrong(known_runs(block_gaps, head.block_number), chain.has_block)
+    is_mended |= _write(db, HEADER_GAPS, header_gaps, _gaps_between(headers))
+    is_mended |= _write(db, BLOCK_GAPS, block_gaps, _gaps_between(blocks))
     return is_mended
 
 
@@ -197,9 +206,9 @@ def _read(db: DatabaseAPI, key: bytes) -> ChainGaps:
     return gaps
 
 
-def _write(db: DatabaseAPI, key: bytes, gaps: ChainGaps) -> bool:
-    """Write a record, and whether it is another one than before."""
-    if gaps == _read(db, key):
+def _write(db: DatabaseAPI, key: bytes, before: ChainGaps, after: ChainGaps) -> bool:
+    """Write a record, where it is another one than before. Whether it is."""
+    if after == before:
         return False
-    db[key] = rlp.encode(gaps, sedes=chain_gaps)
+    db[key] = rlp.encode(after, sedes=chain_gaps)
     return True

@@ -121,8 +121,11 @@ class ChainDBWithOwnGaps(ChainDB):
         """
 
     @classmethod
-    def note_canonical_block(cls, db: DatabaseAPI, block: BlockAPI) -> None:
-        """All of ``block``, which is canonical, is stored."""
+    def note_canonical_block(
+        cls, db: DatabaseAPI, block: BlockAPI, gaps: ChainGaps
+    ) -> ChainGaps:
+        """All of ``block``, which is canonical, is stored. From the gaps before to those after."""
+        return gaps
 
     @classmethod
     def _set_as_canonical_chain_head(
@@ -169,11 +172,11 @@ class ChainDBWithOwnGaps(ChainDB):
     def _update_chain_gaps(
         cls, db: DatabaseAPI, persisted_block: BlockAPI, base_gaps: Optional[ChainGaps] = None
     ) -> GapInfo:
+        gaps = cls._get_chain_gaps(db) if base_gaps is None else base_gaps
         try:
             canonical_hash = cls._get_canonical_block_hash(db, persisted_block.number)
         except HeaderNotFound:
-            pass
-        else:
-            if canonical_hash == persisted_block.hash:
-                cls.note_canonical_block(db, persisted_block)
-        return GapChange.NoChange, cls._get_chain_gaps(db)
+            return GapChange.NoChange, gaps
+        if canonical_hash == persisted_block.hash:
+            gaps = cls.note_canonical_block(db, persisted_block, gaps)
+        return GapChange.NoChange, gaps
