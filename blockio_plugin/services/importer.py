@@ -21,6 +21,7 @@ from async_service import Service
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import Fetch, Front
 from blockio_plugin.rules.heads import Heads
+from blockio_plugin.rules.put_aside import PutAside, let_go
 from blockio_plugin.rules.status import FetchStatus
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import (
@@ -33,7 +34,6 @@ from blockio_plugin.services.abc import (
     WireAPI,
 )
 from blockio_plugin.services.facts import NO_FACTS
-from blockio_plugin.services.put_aside import PutAside
 
 MAX_BATCH_BLOCKS = 64
 """Blocks in one call, most: small enough that progress is seen several times a second."""
@@ -173,16 +173,13 @@ class Importer(Service):
                 batch.result.cancel()
 
     def _fill(self) -> None:
-        # While something is put aside blocks go one by one: what follows stays in the cache.
-        is_wary = bool(self._put_aside)
-        while len(self._batches) < (1 if is_wary else BATCHES_AHEAD):
-            blocks = self._fetch.ready(1 if is_wary else MAX_BATCH_BLOCKS, MAX_BATCH_BYTES)
+        while len(self._batches) < BATCHES_AHEAD:
+            blocks = self._fetch.ready(MAX_BATCH_BLOCKS, MAX_BATCH_BYTES)
             if not blocks:
                 return
-            supplier = self._fetch.cache.supplier(blocks[0].view)
-            until = self._paused_until(blocks[0], supplier)
+            until = self._paused_until(blocks[0], self._fetch.cache.supplier(blocks[0].view))
             if self._clock() < until:
-                self._ask_others(blocks[0], supplier, until)
+                self._ask_others(blocks[0], until)
                 continue
             call = self._importer.import_blocks(
                 tuple(block.rlp for block in blocks),
@@ -204,7 +201,7 @@ class Importer(Service):
                 # Another branch became the canonical one while this was under way.
                 self._rewind()
         else:
-            await self._refuse(batch, result.failure)
+            await self._refuse(batch, result)
         self._tell(batch.blocks, result)
 
     def _credit(self, batch: _Batch) -> None:
@@ -222,7 +219,9 @@ class Importer(Service):
             self._facts.views_imported(views, result.imported, result.head.hash)
         self._on_import(result.imported)
 
-    async def _refuse(self, batch: _Batch, failure: ImportFailure) -> None:
+    async def _refuse(self, batch: _Batch, result: ImportResult) -> None:
+        failure = result.failure
+        assert failure is not None
         # What was handed out after the refused block cannot be imported either. Until that is
         # over, this is no time to take notice of a head, or to follow branches.
         for later in tuple(self._batches):
@@ -234,9 +233,14 @@ class Importer(Service):
             for peer in self._fetch.reject(refused.hash, self._clock()):
                 self._wire.drop(peer, reason + failure.reason)
             return
+        # All that was handed out before it is in the database.
+        self._fetch.confirm(refused.view - 1)
         supplier = self._fetch.cache.supplier(refused.view)
         self._trouble = self._note_trouble(refused, supplier, failure)
-        self._ask_others(refused, supplier, self._trouble.until)
+        self._ask_others(refused, self._trouble.until)
+        if result.head.hash != refused.parent_hash:
+            # Another branch became the canonical one meanwhile.
+            self._rewind()
 
     @staticmethod
     def _find(blocks: Tuple[Block, ...], failure: ImportFailure) -> Block:
@@ -270,10 +274,6 @@ class Importer(Service):
     def _paused_until(self, block: Block, supplier: Optional[PeerID]) -> float:
         return max(self._put_aside.until(block.hash), self._put_aside.until(supplier))
 
-    def _ask_others(self, block: Block, supplier: Optional[PeerID], until: float) -> None:
-        """Let go of the handed-out ``block``, which is next; its place is wanted of others."""
-        if supplier is not None:
-            view = ViewRange(block.view, block.view + 1)
-            self._fetch.peers.availability.exclude(supplier, view, until)
-        self._rewind()
+    def _ask_others(self, block: Block, until: float) -> None:
+        let_go(self._fetch, block.hash, until)
         self._on_import(0)

@@ -1,10 +1,14 @@
 """
-When to try again what failed for no fault of its own.
+What follows when a block fails for no fault of its own.
 
-What made it fail may be mended at any moment, or never. So each failure in a row doubles the pause
-before the next attempt, up to a bound.
+What made it fail may be mended at any moment, or never; and another peer may have another block at
+its place. So its place is wanted of the others, and each failure in a row doubles the pause before
+the next attempt, up to a bound.
 """
 from typing import Dict, Hashable, NamedTuple
+
+from blockio_plugin.rules.intake import Intake
+from blockio_plugin.rules.views import ViewRange
 
 FIRST_PAUSE = 1.0
 """Seconds until the second attempt."""
@@ -27,9 +31,6 @@ class PutAside:
     def __init__(self) -> None:
         self._entries: Dict[Hashable, _Entry] = {}
 
-    def __bool__(self) -> bool:
-        return bool(self._entries)
-
     def add(self, key: Hashable, now: float) -> float:
         """Put aside what has failed just now. Returns the time until which it is."""
         known = self._entries.pop(key, None)
@@ -47,3 +48,19 @@ class PutAside:
     def clear(self) -> None:
         """What stood in the way is gone: forget all failures."""
         self._entries.clear()
+
+
+def let_go(fetch: Intake, block_hash: bytes, until: float) -> None:
+    """
+    Drop a block that ``fetch`` has handed out. Its view is wanted again, though not of its sender
+    before ``until`` (s) or its next advert. What was handed out after it stays in the cache, and is
+    ready again when it comes back.
+    """
+    block = fetch.cache.find_handed_out(block_hash)
+    if block is None:
+        return
+    view = ViewRange(block.view, block.view + 1)
+    fetch.peers.availability.exclude(fetch.cache.supplier(block.view), view, until)
+    fetch.cache.take_back(block)
+    fetch.cache.remove(block.view)
+    fetch.ledger.reopen(view)
