@@ -192,9 +192,10 @@ class Importer(Service):
     async def _settle(self, batch: _Batch) -> None:
         result = batch.result.result()
         self._head = result.head
+        if result.imported:
+            self._forget_trouble()
         if result.failure is None:
             self._batches.popleft()
-            self._forget_trouble()
             self._credit(batch)
             self._fetch.confirm(batch.blocks[-1].view)
             if not self._batches and result.head.hash != batch.blocks[-1].hash:
