@@ -103,6 +103,22 @@ def test_a_branch_that_stole_into_a_gap_gives_way() -> None:
     assert read_gaps(db) == (((), length + 1), ((), length + 1))
 
 
+def test_what_was_left_above_the_head_passes_for_nothing() -> None:
+    """A stock chain has left numbers there that lead to blocks of the branch that wins now."""
+    db = new_db()
+    chain = make_lean(TREE.chain_class)(db)
+    for block in (*OURS, *LONGER):
+        chain.import_block(block)
+    for block in LONGER[len(OURS) :]:
+        key = SchemaV1.make_block_number_to_hash_lookup_key(block.number)
+        db[key] = rlp.encode(block.hash)
+    winner = TREE.add(LONGER[-1].header, 1000)
+    chain.import_block(winner)
+    for block in (*LONGER, winner):
+        assert ChainDB(db).get_canonical_block_hash(block.number) == block.hash
+    assert read_gaps(db) == (((), 9), ((), 9))
+
+
 def test_headers_without_their_blocks_do_not_count_as_blocks(
     built, config: Eth1ChainConfig
 ) -> None:
