@@ -7,7 +7,7 @@ import subprocess
 from typing import Any
 
 from eth.db.atomic import AtomicDB
-from p2p.exceptions import HandshakeFailure
+from p2p.exceptions import HandshakeFailure, UnreachablePeer
 import pytest
 from trinity.db.manager import DBClient
 
@@ -145,7 +145,7 @@ async def test_peers_that_ask_and_leave_do_not_keep_it_from_serving(
     async def enter(stack: contextlib.AsyncExitStack) -> ScriptedPeer:
         while True:
             # A busy node turns some away.
-            with contextlib.suppress(HandshakeFailure):
+            with contextlib.suppress(HandshakeFailure, UnreachablePeer):
                 return await stack.enter_async_context(
                     ScriptedPeer.connect(node.enode(), chain, db, mined.recipe.network_id)
                 )
