@@ -55,10 +55,16 @@ class ChainReaderAPI(ABC):
 
 
 class ImportFailure(NamedTuple):
-    """The block that could not be imported, and why."""
+    """
+    The block that could not be imported, and why.
+
+    Where ``is_invalid`` is false it was not found to be wrong: what failed is our database, or we
+    ourselves, or its time has not come. It may go in later, and nobody is to blame.
+    """
 
     block_hash: bytes
     reason: str
+    is_invalid: bool = True
 
 
 class ImportResult(NamedTuple):

@@ -214,7 +214,7 @@ class BranchFollower(Service):
             blocks = await self._fetch_after(peer, tip, stop_at)
             if not blocks:
                 break
-            result = await self._importer.import_branch(blocks)
+            result = await self._importer.import_branch(peer, blocks)
             if result.failure is not None:
                 self._refuse(peer, blocks, result.failure)
                 break
@@ -279,6 +279,9 @@ class BranchFollower(Service):
         return tuple(linked)
 
     def _refuse(self, peer: PeerID, blocks: Tuple[Block, ...], failure: ImportFailure) -> None:
+        if not failure.is_invalid:
+            # It is tried again when the peer has advertised anew.
+            return
         refused = next(block for block in blocks if block.hash == failure.block_hash)
         self._wire.drop(
             peer,

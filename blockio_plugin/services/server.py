@@ -44,7 +44,8 @@ class Server(Service):
 
     async def run(self) -> None:
         while self.manager.is_running:
-            if not self._queues:
+            # A peer may leave between the moment at which its request wakes us and this one.
+            while not self._queues:
                 self._waiting.clear()
                 await self._waiting.wait()
             # The peer that is served goes to the back of the line.
