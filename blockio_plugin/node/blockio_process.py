@@ -160,7 +160,7 @@ class BlockIO(Service):
             on_progress,
             clock,
         )
-        reporter = Reporter(fetch, heads, lambda: importer.head, clock)
+        reporter = Reporter(importer, heads, lambda: importer.head, clock)
         watcher = ChainWatcher(self._chain, on_availability, on_head)
         receiver = Receiver(
             self._inbox,
@@ -178,7 +178,6 @@ class BlockIO(Service):
         )
         status = StatusResponder(
             self._event_bus,
-            fetch,
             heads,
             importer,
             collector,

@@ -1,5 +1,6 @@
 """
-py-evm's chains without what they do twice. What they check, and what they store, stays theirs.
+py-evm's chains without what they do twice. What they check, and what they store, stays theirs, but
+that they check uncles in another order, and that their records of gaps are true (``chain_gaps``).
 
 To import one block, py-evm makes a dozen copies of headers and blocks, and some of each account
 that changes. Each copy checks the names of its fields several times over, and copies values that
@@ -11,13 +12,14 @@ from typing import Any, Dict, Iterable, Optional, Tuple, Type
 
 from eth.abc import BlockAPI, BlockHeaderAPI, BlockPersistResult, VirtualMachineAPI
 from eth.chains.base import Chain
-from eth.constants import GENESIS_PARENT_HASH
-from eth.db.chain import ChainDB
+from eth.constants import GENESIS_PARENT_HASH, MAX_UNCLE_DEPTH
 from eth.rlp.accounts import Account
 from eth.rlp.headers import BlockHeader
 from eth_typing import Hash32
+from eth_utils import ValidationError
 import rlp
 
+from blockio_plugin.node.chain_gaps import TrueGapsDB
 from blockio_plugin.node.private import AccountDBOfClass, replace_account_db
 
 HEADER_FIELDS = tuple(
@@ -99,7 +101,7 @@ class _LeanAccountDB(AccountDBOfClass):
     account_class = LeanAccount
 
 
-class _LeanChainDB(ChainDB):
+class _LeanChainDB(TrueGapsDB):
     _latest: Optional[BlockHeaderAPI] = None
 
     def persist_block(
@@ -131,6 +133,21 @@ class _LeanChain(Chain):
     ) -> BlockPersistResult:
         self._latest = block
         return super().persist_block(block, perform_validation)
+
+    def validate_uncles(self, block: BlockAPI) -> None:
+        """
+        Refuse at once the uncles that py-evm refuses in the end, or stumbles over: it looks at
+        their seals first. For a number far away the work of that is without bound, and ends the
+        process; a difficulty of 0 is divided by.
+        """
+        for uncle in block.uncles:
+            if not 1 <= block.number - uncle.block_number <= MAX_UNCLE_DEPTH:
+                raise ValidationError(
+                    f"block {block.number} has an uncle of number {uncle.block_number}"
+                )
+            if uncle.difficulty == 0:
+                raise ValidationError(f"block {block.number} has an uncle without difficulty")
+        super().validate_uncles(block)
 
     def get_block_by_hash(self, block_hash: Hash32) -> BlockAPI:
         if self._latest is not None and self._latest.hash == block_hash:

@@ -2,20 +2,25 @@
 Every touch of private names of Trinity and py-evm, and of internals that no hook is meant for.
 
 Trinity 0.1.0a37 has no hook to add a sub-protocol or to check flags before the data directory is
-made, and the py-evm that it pins none to choose the class of accounts. All are done here without
-patching code. A later Trinity may break this module and no other.
+made, and the py-evm that it pins none to choose the class of accounts or to say which blocks count
+as missing. All are done here without patching code. A later Trinity may break this module and no
+other.
 """
 import argparse
 import asyncio
 import contextlib
 import os
-from typing import Any, AsyncIterator, Callable, Iterator, Type
+from typing import Any, AsyncIterator, Callable, Iterator, Optional, Sequence, Tuple, Type
 
 from asyncio_run_in_process import constants as process_limits
-from eth.abc import VirtualMachineAPI
+from eth.abc import BlockAPI, BlockHeaderAPI, DatabaseAPI, VirtualMachineAPI
 from eth.db.account import AccountDB
+from eth.db.chain import ChainDB
+from eth.db.chain_gaps import GapChange, GapInfo
+from eth.exceptions import CanonicalHeadNotFound, HeaderNotFound
 from eth.rlp.accounts import Account
-from eth_typing import Address
+from eth.typing import ChainGaps
+from eth_typing import Address, BlockNumber, Hash32
 from eth_utils import ValidationError
 from p2p import handshake, multiplexer
 from p2p.abc import ConnectionAPI, MessageAPI, SessionAPI
@@ -192,3 +197,82 @@ def replace_account_db(
         vm_class.__name__, (vm_class,), {"_state_class": state_class}
     )
     return replaced
+
+
+class ChainDBWithOwnGaps(ChainDB):
+    """
+    The stock chain database, but that it leaves its records of gaps to the two ``note_`` methods.
+
+    Both are called while a block is written, with the batch that it is written in.
+    """
+
+    @classmethod
+    def note_head(
+        cls, db: DatabaseAPI, head: BlockHeaderAPI, new: Sequence[BlockHeaderAPI]
+    ) -> None:
+        """
+        ``head`` has become the canonical head.
+
+        :param new: all headers that have become canonical with it, ascending
+        """
+
+    @classmethod
+    def note_canonical_block(
+        cls, db: DatabaseAPI, block: BlockAPI, gaps: ChainGaps
+    ) -> ChainGaps:
+        """All of ``block``, which is canonical, is stored. From the gaps before to those after."""
+        return gaps
+
+    @classmethod
+    def _set_as_canonical_chain_head(
+        cls, db: DatabaseAPI, header: BlockHeaderAPI, genesis_parent_hash: Hash32
+    ) -> Tuple[Tuple[BlockHeaderAPI, ...], Tuple[BlockHeaderAPI, ...]]:
+        new, old = super()._set_as_canonical_chain_head(db, header, genesis_parent_hash)
+        cls.note_head(db, header, new)
+        return new, old
+
+    @classmethod
+    def _find_new_ancestors(
+        cls, db: DatabaseAPI, header: BlockHeaderAPI, genesis_parent_hash: Hash32
+    ) -> Tuple[BlockHeaderAPI, ...]:
+        # Nothing above the head is canonical, whatever the stock one has left under these numbers.
+        try:
+            head_number = cls._get_canonical_head(db).block_number
+        except CanonicalHeadNotFound:
+            head_number = BlockNumber(-1)
+        above = []
+        while header.block_number > head_number:
+            above.append(header)
+            if header.parent_hash == genesis_parent_hash:
+                return tuple(above)
+            try:
+                header = cls._get_block_header_by_hash(db, header.parent_hash)
+            except HeaderNotFound:
+                # As in the stock one: below a checkpoint nothing may be stored.
+                return tuple(above)
+        below = super()._find_new_ancestors(db, header, genesis_parent_hash)
+        return (*above, *below)
+
+    @classmethod
+    def _update_header_chain_gaps(
+        cls,
+        db: DatabaseAPI,
+        persisting_header: BlockHeaderAPI,
+        base_gaps: Optional[ChainGaps] = None,
+    ) -> GapInfo:
+        # A header that is stored is not canonical for that.
+        gaps = cls._get_header_chain_gaps(db) if base_gaps is None else base_gaps
+        return GapChange.NoChange, gaps
+
+    @classmethod
+    def _update_chain_gaps(
+        cls, db: DatabaseAPI, persisted_block: BlockAPI, base_gaps: Optional[ChainGaps] = None
+    ) -> GapInfo:
+        gaps = cls._get_chain_gaps(db) if base_gaps is None else base_gaps
+        try:
+            canonical_hash = cls._get_canonical_block_hash(db, persisted_block.number)
+        except HeaderNotFound:
+            return GapChange.NoChange, gaps
+        if canonical_hash == persisted_block.hash:
+            gaps = cls.note_canonical_block(db, persisted_block, gaps)
+        return GapChange.NoChange, gaps

@@ -11,7 +11,6 @@ from blockio_plugin.events import (
     GetBlockIOStatusResponse,
     PeerStatus,
 )
-from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.heads import Heads
 from blockio_plugin.services.collector import AvailabilityCollector
 from blockio_plugin.services.importer import Importer
@@ -23,7 +22,6 @@ class StatusResponder(Service):
     def __init__(
         self,
         event_bus: EndpointAPI,
-        fetch: Fetch,
         heads: Heads,
         importer: Importer,
         collector: AvailabilityCollector,
@@ -32,7 +30,6 @@ class StatusResponder(Service):
         clock: Callable[[], float],
     ) -> None:
         self._event_bus = event_bus
-        self._fetch = fetch
         self._heads = heads
         self._importer = importer
         self._collector = collector
@@ -50,7 +47,7 @@ class StatusResponder(Service):
     def status(self) -> BlockIOStatus:
         """How it stands now."""
         now = self._clock()
-        fetch = self._fetch.status(now)
+        fetch = self._importer.status(now)
         head = self._importer.head
         return BlockIOStatus(
             drives=self._drives,

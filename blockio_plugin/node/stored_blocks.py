@@ -94,8 +94,12 @@ def fetch_chain_head(chaindb: ChainDB, scheme: ViewScheme) -> ChainHead:
     """
     head = chaindb.get_canonical_head()
     last = known_runs(chaindb.get_chain_gaps(), head.block_number)[-1].last
-    if last < head.block_number:
-        head = chaindb.get_canonical_block_header_by_number(BlockNumber(last))
+    while last < head.block_number:
+        try:
+            head = chaindb.get_canonical_block_header_by_number(BlockNumber(last))
+        except HeaderNotFound:
+            # The chain was reorganised between two reads, or its record of gaps is wrong.
+            last -= 1
     return ChainHead(scheme.view_of(head), head.block_number, head.hash)
 
 

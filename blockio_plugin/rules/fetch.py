@@ -143,6 +143,7 @@ class Fetch(Intake):
         return Demand(
             ledger.front,
             ledger.wanted,
+            ledger.in_flight,
             ledger.answered,
             partition,
             ranking,

@@ -10,7 +10,6 @@ from blockio_plugin.rules.requests import OpenRequest, PeerID, RequestTracker
 from blockio_plugin.rules.scoring import Score
 from blockio_plugin.rules.views import ViewRange
 
-
 QUIET_FACTOR = 2.5
 """A link counts as full until nothing arrives for this many times what its oldest answer takes."""
 

@@ -106,6 +106,7 @@ class Demand(NamedTuple):
 
     front: int
     wanted: ViewSet
+    in_flight: ViewSet
     answered: ViewSet
     partition: Partition
     ranking: Ranking
@@ -393,7 +394,8 @@ class _Round:
             following = demand.wanted.next_at(end)
             if following is None or following >= stop or following - end > affordable:
                 break
-            if not demand.answered.covers(end, following):
+            is_answered = demand.answered.covers(end, following)
+            if not is_answered or demand.in_flight.count(end, following):
                 break
             affordable -= following - end
             end = min(demand.wanted.next_missing(following), stop)

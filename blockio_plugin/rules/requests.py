@@ -73,7 +73,6 @@ class OpenRequest:
         self.owner: Optional[object] = None
         """The fetch that made it."""
 
-
     def note_copy(self, original: "OpenRequest", is_probe: bool) -> None:
         """This one asks for views of ``original`` too."""
         self.copy_of = original

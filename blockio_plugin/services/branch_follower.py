@@ -328,7 +328,7 @@ class BranchFollower(Service):
         if not new:
             return True
         old_head, began_at, restarts = self._importer.head, self._clock(), self._restarts
-        result = await self._importer.import_branch(new)
+        result = await self._importer.import_branch(peer, new)
         now = self._clock()
         self._turns.note_import(len(new), now - began_at, now)
         if result.failure is not None:
@@ -397,16 +397,13 @@ class BranchFollower(Service):
     ) -> None:
         index = [block.hash for block in blocks].index(failure.block_hash)
         self._branches.note_stored(block.hash for block in blocks[:index])
-        failed = f"its block {blocks[index].number} (view {blocks[index].view})"
+        refused = blocks[index]
         if failure.is_invalid:
-            self._wire.drop(peer, f"{failed} is invalid: {failure.reason}")
-        else:
-            self.logger.warning(
-                "%s is on another branch, and %s cannot be imported now: %s",
+            self._wire.drop(
                 peer,
-                failed,
-                failure.reason,
+                f"its block {refused.number} (view {refused.view}) is invalid: {failure.reason}",
             )
+        else:
             self._branches.defer(peer)
 
 

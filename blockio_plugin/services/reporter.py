@@ -4,8 +4,8 @@ import logging
 from typing import Callable, Optional
 
 from async_service import Service
+from typing_extensions import Protocol
 
-from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.heads import Heads
 from blockio_plugin.rules.status import FetchStatus
 from blockio_plugin.services.abc import ChainHead
@@ -43,6 +43,13 @@ def describe(status: FetchStatus, head: ChainHead, is_synced: bool, rate: float)
     return f"{line}; {status.idle_reason}" if not rate and status.idle_reason else line
 
 
+class StatusSource(Protocol):
+    """What knows how fetching goes: the importer, which knows why importing does not."""
+
+    def status(self, now: float) -> FetchStatus:
+        """What is going on, and why nothing is."""
+
+
 class Reporter(Service):
     """Every few seconds while syncing, once when the head is reached, now and then when alone."""
 
@@ -50,12 +57,12 @@ class Reporter(Service):
 
     def __init__(
         self,
-        fetch: Fetch,
+        source: StatusSource,
         heads: Heads,
         get_head: Callable[[], ChainHead],
         clock: Callable[[], float],
     ) -> None:
-        self._fetch = fetch
+        self._source = source
         self._heads = heads
         self._get_head = get_head
         self._clock = clock
@@ -75,7 +82,7 @@ class Reporter(Service):
             self._report(self._imported / (now - began_at), now)
 
     def _report(self, rate: float, now: float) -> None:
-        status, head = self._fetch.status(now), self._get_head()
+        status, head = self._source.status(now), self._get_head()
         is_synced = self._heads.is_reached(head.view, now)
         is_syncing = bool(status.peers) and not is_synced and head.view + 1 < status.target
         if is_syncing:

@@ -1,12 +1,16 @@
 """Real nodes on loopback, over real RLPx, with real databases."""
 import asyncio
+import contextlib
 from pathlib import Path
+import random
 from typing import Any
 
 from eth.db.atomic import AtomicDB
+from p2p.exceptions import HandshakeFailure, UnreachablePeer
 import pytest
 from trinity.db.manager import DBClient
 
+from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
 from blockio_plugin.tools.chain_builder import build_chain
 from blockio_plugin.tools.head_probe import HeadProbe
 from blockio_plugin.tools.node_log import find_failures
@@ -117,5 +121,41 @@ async def test_a_peer_that_sends_garbage_loses_its_connection(
                 assert advert.head_view > 0
                 peer.send_raw(command_id, body)
                 await asyncio.wait_for(peer.wait_dropped(), 10)
+        assert node.is_running
+        assert find_failures(node.log()) == ""
+
+
+async def test_peers_that_ask_and_leave_do_not_keep_it_from_serving(
+    mined: Any, directory: Path
+) -> None:
+    from blockio_plugin.tools.scripted_peer import ScriptedPeer
+
+    db = AtomicDB()
+    chain = build_chain(mined.recipe, db, 0)
+    chance = random.Random(1)
+
+    async def enter(stack: contextlib.AsyncExitStack) -> ScriptedPeer:
+        while True:
+            # A busy node turns some away.
+            with contextlib.suppress(HandshakeFailure, UnreachablePeer):
+                return await stack.enter_async_context(
+                    ScriptedPeer.connect(node.enode(), chain, db, mined.recipe.network_id)
+                )
+
+    async with NodeProcess.run(mined.configure(directory / "a", True)) as node:
+        for last in (False,) * 12 + (True,):
+            async with contextlib.AsyncExitStack() as stack:
+                peer = await asyncio.wait_for(enter(stack), 20)
+                advert = await asyncio.wait_for(peer.inbox.get(), 20)
+                assert advert.head_view > 0
+                requests = 1 if last else chance.randrange(1, 4)
+                for request_id in range(requests):
+                    peer.api.send_request(GetBlocksByView(request_id, 1, 100, 64))
+                if last:
+                    answer = await asyncio.wait_for(peer.inbox.get(), 20)
+                    assert isinstance(answer, BlocksByView) and answer.blocks
+                else:
+                    # It leaves before, between and after the answers.
+                    await asyncio.sleep(chance.uniform(0.0, 0.03))
         assert node.is_running
         assert find_failures(node.log()) == ""

@@ -1,12 +1,17 @@
 from pathlib import Path
-from typing import Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Sequence, Tuple
 
 from eth.abc import BlockAPI
+from eth.chains.base import Chain
 from eth.db.atomic import AtomicDB
 from eth.db.backends.level import LevelDB
+from eth.db.backends.memory import MemoryDB
 from eth.db.chain import ChainDB
-from eth.vm.interrupt import EVMMissingData
+from eth.db.journal import JournalDB
+from eth.exceptions import HeaderNotFound
+from eth.typing import JournalDBCheckpoint
 from eth_hash.auto import keccak
+from eth_utils import ValidationError
 import pytest
 import rlp
 from trie.exceptions import MissingTrieNode
@@ -118,6 +123,8 @@ def test_invalid_block(built, make_importer: Callable, fields, position: int) ->
     batch = (*built.blocks[1:position], bad, *built.blocks[position + 1:20])
     result, new_head = importer.import_blocks(batch)
     assert result.failure.block_hash == bad_hash
+    # One that names another parent is not what we asked for, and may be right elsewhere.
+    assert result.failure.is_invalid == ("parent_hash" not in fields)
     assert result.failure.reason and "\n" not in result.failure.reason
     assert result.imported == position - 1
     assert stored_head(importer) == result.head[1:]
@@ -147,7 +154,7 @@ def test_nothing_of_an_invalid_block_is_written(built, make_importer: Callable) 
 def test_junk_is_a_failure(built, make_importer: Callable, junk: bytes) -> None:
     importer = make_importer()
     result, _ = importer.import_blocks([built.blocks[1], junk, built.blocks[2]])
-    assert result.failure is not None
+    assert result.failure is not None and result.failure.is_invalid
     assert result.head.number == 1
 
 
@@ -157,11 +164,13 @@ def test_valid_header_with_junk_behind_it(built, make_importer: Callable) -> Non
         junk = rlp.encode([fields[0], *body])
         result, _ = make_importer().import_blocks([junk])
         assert result.failure.block_hash == keccak(rlp.encode(fields[0]))
+        assert result.failure.is_invalid
 
 
-def test_unknown_parent_is_a_failure(built, make_importer: Callable) -> None:
+def test_unknown_parent_is_a_failure_and_no_fault(built, make_importer: Callable) -> None:
     result, _ = make_importer().import_blocks(built.blocks[2:4])
     assert "parent" in result.failure.reason
+    assert not result.failure.is_invalid
     assert result.head.number == 0
 
 
@@ -170,6 +179,7 @@ def test_block_that_breaks_the_scheme_is_a_failure(built, make_importer: Callabl
     scheme = parse_scheme("slot:120").bind(genesis)
     importer = make_importer(scheme)
     result, _ = importer.import_blocks(built.blocks[1:])
+    assert result.failure.is_invalid
     assert "are both in view" in result.failure.reason
     assert "slot:120" in result.failure.reason
     headers = [built.chain.get_canonical_block_header_by_number(n) for n in range(61)]
@@ -280,10 +290,100 @@ def test_missing_state_is_not_the_fault_of_a_block(
     """Neither where transactions run into it (block 10), nor where the reward of a block does."""
     importer = make_importer()
     importer.import_blocks(built.blocks[1:number])
-    del importer.db[ChainDB(importer.db).get_canonical_head().state_root]
-    with pytest.raises((EVMMissingData, MissingTrieNode)):
-        make_importer(db=importer.db).import_blocks(built.blocks[number:])
-    assert stored_head(importer)[0] == number - 1
+    root = ChainDB(importer.db).get_canonical_head().state_root
+    node = importer.db[root]
+    del importer.db[root]
+    importer = make_importer(db=importer.db)
+    for _ in range(2):
+        result = importer.import_blocks(built.blocks[number:]).result
+        assert result.failure is not None
+        assert not result.failure.is_invalid
+        assert root.hex() in result.failure.reason
+        assert stored_head(importer)[0] == number - 1
+    # As soon as it is there, the same process goes on.
+    importer.db[root] = node
+    assert importer.import_blocks(built.blocks[number:]).result.head.number == 60
+
+
+class Fault(Exception):
+    """Something that nobody thought of."""
+
+
+def fail_at(number: int, err: Exception) -> Callable:
+    """A chain's ``import_block`` that fails at one block, after all of it was stored."""
+    real = Chain.import_block
+
+    def import_block(chain: Chain, block: BlockAPI, perform_validation: bool = True) -> Any:
+        done = real(chain, block, perform_validation)
+        if block.number == number:
+            raise err
+        return done
+
+    return import_block
+
+
+def wrap(err: Exception, cause: Exception) -> Exception:
+    """An error that came of another one."""
+    err.__cause__ = cause
+    return err
+
+
+@pytest.mark.parametrize(
+    "err",
+    [
+        Fault("strange"),
+        HeaderNotFound("No canonical header for block number #31"),
+        KeyError(b"a node"),
+        # What the database holds cannot be decoded.
+        rlp.exceptions.DecodingError("bad", b""),
+        TypeError("takes 1 positional argument"),
+        RecursionError("maximum recursion depth exceeded"),
+        AssertionError(),
+        wrap(ValidationError("no such state"), MissingTrieNode(b"\1" * 32, b"\2" * 32, b"key")),
+    ],
+    ids=lambda err: type(err).__name__,
+)
+def test_what_nobody_thought_of_is_no_fault(
+    built, make_importer: Callable, monkeypatch: pytest.MonkeyPatch, err: Exception
+) -> None:
+    importer = make_importer(built.scheme)
+    with monkeypatch.context() as patch:
+        patch.setattr(Chain, "import_block", fail_at(15, err))
+        result, new_head = importer.import_blocks(built.blocks[1:21])
+    assert result.failure is not None
+    assert not result.failure.is_invalid
+    assert result.failure.reason.startswith(type(err.__cause__ or err).__name__)
+    assert (result.imported, result.head.number, new_head.number) == (14, 14, 14)
+    assert stored_head(importer) == result.head[1:]
+    # Nothing is left of it in memory either: the same importer takes the same block.
+    result = importer.import_blocks(built.blocks[15:]).result
+    assert (result.failure, result.head.number) == (None, 60)
+
+
+@pytest.mark.parametrize("cause", [OSError("gone"), ConnectionError(), MemoryError()], ids=repr)
+def test_what_comes_of_a_lost_database_is_raised_as_that(
+    built, make_importer: Callable, monkeypatch: pytest.MonkeyPatch, cause: Exception
+) -> None:
+    err = wrap(ValidationError("found nothing"), wrap(KeyError("nothing"), cause))
+    monkeypatch.setattr(Chain, "import_block", fail_at(15, err))
+    importer = make_importer()
+    with pytest.raises(type(cause)):
+        importer.import_blocks(built.blocks[1:21])
+
+
+def test_a_complaint_about_what_is_stored_is_no_fault(
+    built, make_importer: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """py-evm has one type of error for broken rules of the chain and for its own."""
+
+    def validate_block(chain: Chain, block: BlockAPI) -> None:
+        if block.number == 5:
+            JournalDB(MemoryDB()).discard(JournalDBCheckpoint(-1))
+
+    monkeypatch.setattr(Chain, "validate_block", validate_block)
+    failure = make_importer().import_blocks(built.blocks[1:11]).result.failure
+    assert failure is not None
+    assert ("No checkpoint -1" in failure.reason, failure.is_invalid) == (True, False)
 
 
 def test_next_check_has_nothing_to_look_at(built, make_importer: Callable) -> None:

@@ -1,13 +1,18 @@
 """Chains with branches, followed by block I/O over real databases and real execution."""
 import asyncio
 from contextlib import AsyncExitStack
-from typing import Iterator
+import random
+from typing import Any, Iterator
 
+from eth.abc import BlockAPI
+from eth.chains.base import Chain
+from eth.db.chain import ChainDB
+from eth.exceptions import HeaderNotFound
 import pytest
 import rlp
 
 from blockio_plugin.rules.branches import LOOK_INTERVAL
-from blockio_plugin.rules.messages import Availability, BlocksByView
+from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services import branch_follower
 from blockio_plugin.services.abc import PeerID
@@ -47,20 +52,54 @@ async def test_a_branch_of_more_difficulty_wins(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("excess", [1, 3])
 async def test_a_longer_branch_of_less_difficulty_loses(
-    grow: Grow, scheme: str
+    grow: Grow, scheme: str, excess: int
 ) -> None:
-    branches = grow(5, (10, FAST), (11, SLOW))
+    branches = grow(5, (10, FAST), (10 + excess, SLOW))
     best = branches.head(0)
     assert branches.head(0, 1) == branches.head(1, 0) == best
     async with AsyncExitStack() as stack:
         network = MemoryNetwork(stack, branches.config, scheme)
         ours = await network.add("ours", branches.import_all(0))
+        both = await network.add("both", branches.import_all(0, 1))
         theirs = await network.add("theirs", branches.import_all(1))
         ours.connect(theirs)
-        # The one of less difficulty comes over to the shorter branch, the other one stays.
+        both.connect(theirs)
+        # The one of less difficulty comes over to the shorter branch, the others stay.
         await theirs.wait_for(best, TIMEOUT)
-        assert ours.fetch_head().hash == best
+        assert ours.fetch_head().hash == both.fetch_head().hash == best
+        # Two hold both branches now, or all three. The one that won goes on.
+        grown = grow(5, (20, FAST), (10 + excess, SLOW))
+        assert grown.tops[0][:10] == branches.tops[0]
+        third = await network.add("third", grown.import_all(0))
+        for node in (ours, both, theirs):
+            node.connect(third)
+        for node in (ours, both, theirs):
+            await node.wait_for(grown.head(0), TIMEOUT)
+            assert node.dropped == []
+        assert third.dropped == []
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+async def test_a_database_that_py_evm_has_left_stuck_is_gone_on_with(
+    grow: Grow, scheme: str
+) -> None:
+    branches = grow(5, (12, FAST), (12, SLOW))
+    short = branches._replace(tops=(branches.tops[0][:10], branches.tops[1]))
+    db = short.import_all()
+    chain = branches.config.full_chain_class(db)
+    block_class = chain.get_vm_class_for_block_number(1).get_block_class()
+    for encoded in (*short.blocks(0), *short.tops[1]):
+        chain.import_block(rlp.decode(encoded, sedes=block_class))
+    with pytest.raises(HeaderNotFound):
+        chain.import_block(rlp.decode(branches.tops[0][10], sedes=block_class))
+    async with AsyncExitStack() as stack:
+        network = MemoryNetwork(stack, branches.config, scheme)
+        ours = await network.add("ours", db)
+        theirs = await network.add("theirs", branches.import_all(0))
+        ours.connect(theirs)
+        await ours.wait_for(branches.head(0), TIMEOUT)
         assert ours.dropped == theirs.dropped == []
 
 
@@ -200,6 +239,86 @@ async def test_an_invalid_block_on_a_branch(grow: Grow, number: int) -> None:
         ours.connect(honest)
         await ours.wait_for(branches.head(1), TIMEOUT)
         assert {peer for peer, _ in ours.dropped} == {"liar"}
+
+
+@pytest.mark.parametrize("number", [1, 64, 65, 100])
+async def test_what_trips_us_up_does_not_keep_the_right_block_from_us(
+    grow: Grow, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """py-evm fails on the one of the first peer, as it has on some, and as it does not say why."""
+    branches = grow(0, (100, FAST))
+    good = branches.blocks(0)[number - 1]
+    bad = spoil(good)
+    real = Chain.import_block
+
+    def import_block(chain: Chain, block: BlockAPI, perform_validation: bool = True) -> Any:
+        if rlp.encode(block) == bad:
+            raise TypeError("int() takes at most 2 arguments (3 given)")
+        return real(chain, block, perform_validation)
+
+    monkeypatch.setattr(Chain, "import_block", import_block)
+    async with AsyncExitStack() as stack:
+        network = MemoryNetwork(stack, branches.config, "number")
+        fresh = await network.add("fresh", branches.import_all())
+        tripper = await network.add("tripper", branches.import_all(0), Liar)
+        tripper.bad, tripper.number = bad, number
+        fresh.connect(tripper)
+
+        async def stumble() -> None:
+            while fresh.fetch_head().number < number - 1 or fresh.given < number:
+                await asyncio.sleep(0.02)
+
+        await asyncio.wait_for(stumble(), TIMEOUT)
+        honest = await network.add("honest", branches.import_all(0))
+        fresh.connect(honest)
+        await fresh.wait_for(branches.head(0), TIMEOUT)
+        assert fresh.dropped == tripper.dropped == honest.dropped == []
+
+
+async def test_nobody_is_blamed_for_state_that_we_lack(
+    grow: Grow, caplog: pytest.LogCaptureFixture
+) -> None:
+    branches = grow(0, (100, FAST))
+    db = branches._replace(tops=(branches.tops[0][:60],)).import_all(0)
+    root = ChainDB(db).get_canonical_head().state_root
+    node = db.pop(root)
+    async with AsyncExitStack() as stack:
+        network = MemoryNetwork(stack, branches.config, "number")
+        ours = await network.add("ours", db)
+        for name in ("alice", "bob"):
+            ours.connect(await network.add(name, branches.import_all(0)))
+
+        async def complain() -> None:
+            while root.hex() not in caplog.text:
+                await asyncio.sleep(0.02)
+
+        await asyncio.wait_for(complain(), TIMEOUT)
+        assert ours.fetch_head().number == 60
+        # It was lost on the way, say, and is brought back by hand.
+        db[root] = node
+        await ours.wait_for(branches.head(0), TIMEOUT)
+        assert ours.dropped == []
+    assert caplog.text.count("cannot be imported") == 1
+
+
+async def test_serves_on_whenever_those_who_ask_leave(grow: Grow) -> None:
+    branches = grow(0, (100, FAST))
+    chance = random.Random(1)
+    async with AsyncExitStack() as stack:
+        network = MemoryNetwork(stack, branches.config, "number")
+        server = await network.add("server", branches.import_all(0))
+        asker = await network.add("asker", branches.import_all())
+        for _ in range(100):
+            asker.connect(server)
+            for request_id in range(1, chance.randrange(2, 5)):
+                asker.send_request("server", GetBlocksByView(request_id, 1, 20, 20))
+            # Between none and all of them are answered by then.
+            for _ in range(chance.choice((0, 1, 2, 3, 5, 50))):
+                await asyncio.sleep(0)
+            asker.disconnect("server")
+        fresh = await network.add("fresh", branches.import_all())
+        fresh.connect(server)
+        await fresh.wait_for(branches.head(0), TIMEOUT)
 
 
 class Dripper(MemoryNode):

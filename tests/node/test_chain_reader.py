@@ -179,6 +179,16 @@ def store(db: AtomicDB, blocks: Sequence[BlockAPI]) -> None:
         chaindb.persist_block(block, genesis_parent_hash=blocks[0].header.parent_hash)
 
 
+def test_the_head_is_what_is_there_whatever_the_gaps_say(
+    built, partial: Tuple[AtomicDB, List[BlockAPI]]
+) -> None:
+    """As where the chain is reorganised between two reads."""
+    db, _ = partial
+    for number in (59, 58):
+        del db[SchemaV1.make_block_number_to_hash_lookup_key(number)]
+    assert ChainReader(db, built.scheme).fetch_head().number == 57
+
+
 def test_gaps_are_not_covered(built, partial: Tuple[AtomicDB, List[BlockAPI]]) -> None:
     reader = ChainReader(partial[0], built.scheme)
     views = built.views

@@ -4,18 +4,21 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import Any, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence
 
 from eth.abc import BlockAPI, BlockHeaderAPI
 from eth.chains.base import Chain
 from eth.consensus.clique._utils import sign_block_header
 from eth.db.atomic import AtomicDB
+from eth_hash.auto import keccak
 from eth_keys.datatypes import PrivateKey
+from eth_utils import ValidationError
 import pytest
 import rlp
 from trinity.config import Eth1ChainConfig
 
 from blockio_plugin.node.block_importer import BlockImporter
+from blockio_plugin.node.lean_chain import make_lean
 from blockio_plugin.rules.schemes import NumberScheme
 from blockio_plugin.tools.chain_builder import Recipe
 from blockio_plugin.tools.chain_files import initialize_chain, read_chain_config
@@ -124,6 +127,67 @@ def test_uncles(config: Eth1ChainConfig) -> None:
     assert result.head.hash == nephew.hash
     # The uncle is no block of ours; as a branch it may still come.
     assert importer.import_blocks([rlp.encode(sibling)]).result.head.hash == nephew.hash
+
+
+@pytest.mark.parametrize("change", [{"block_number": 10 ** 12}, {"difficulty": 0}], ids=str)
+def test_uncles_far_off_cost_nothing(
+    config: Eth1ChainConfig, monkeypatch: pytest.MonkeyPatch, change: Dict[str, int]
+) -> None:
+    """py-evm would look at their seals, which for such a number ends the process."""
+    chain = config.full_chain_class(new_database(config))
+    genesis = chain.get_canonical_head()
+    first, sibling = (mine(chain, follow(chain, genesis, seconds)) for seconds in (10, 20))
+    chain.import_block(first)
+    nephew = mine(chain, follow(chain, first.header, 10), [sibling.header])
+    uncle = sibling.header.copy(**change)
+    wrong = nephew.copy(
+        uncles=(uncle,), header=nephew.header.copy(uncles_hash=keccak(rlp.encode((uncle,))))
+    )
+    # Rewards depend on the number, so that such a block is refused before its uncles are looked at.
+    importer = BlockImporter(new_database(config), config.full_chain_class, NumberScheme())
+    monkeypatch.setattr(Chain, "validate_seal", lambda *_: pytest.fail("looked at a seal"))
+    lean = make_lean(config.full_chain_class)(new_database(config))
+    with pytest.raises(ValidationError, match="block 2 has an uncle"):
+        lean.validate_uncles(wrong)
+    failure = importer.import_blocks([rlp.encode(first), rlp.encode(wrong)]).result.failure
+    assert failure is not None and failure.is_invalid
+
+
+def extend(config: Eth1ChainConfig, blocks: Sequence[BlockAPI], **fields: Any) -> BlockAPI:
+    """A block on a Clique chain, but for some fields of its header as it has to be."""
+    chain = config.full_chain_class(new_database(config))
+    for block in blocks:
+        chain.import_block(block)
+    fields = {"difficulty": 2, "extra_data": UNSEALED, "nonce": bytes(8), **fields}
+    seconds = fields.pop("seconds", 15)
+    header = seal(follow(chain, blocks[-1].header, seconds, **fields), SIGNER)
+    block = mine(chain, header)
+    return block.copy(header=seal(block.header, SIGNER))
+
+
+def test_what_is_wrong_with_a_clique_block_and_what_is_not(clique: Eth1ChainConfig) -> None:
+    blocks = mine_clique(clique)
+    early = extend(clique, blocks, seconds=10 ** 9)
+    right = extend(clique, blocks)
+    unsigned = right.copy(header=right.header.copy(extra_data=bytes(32) + b"\xff" * 65))
+    # The stock rules of Clique raise a TypeError where an uncle would have to be rewarded.
+    uncle = blocks[-2].header
+    nephew = right.copy(
+        uncles=(uncle,), header=right.header.copy(uncles_hash=keccak(rlp.encode((uncle,))))
+    )
+    db = new_database(clique)
+    importer = BlockImporter(db, clique.full_chain_class, NumberScheme())
+    assert importer.import_blocks(map(rlp.encode, blocks)).result.failure is None
+    for wrong, is_invalid, reason in (
+        (early, False, "future timestamp"),
+        (unsigned, True, "BadSignature"),
+        (nephew, False, "TypeError"),
+        (early, False, "future timestamp"),
+    ):
+        failure = importer.import_blocks([rlp.encode(wrong)]).result.failure
+        assert failure is not None and failure.block_hash == wrong.hash
+        assert (reason in failure.reason, failure.is_invalid) == (True, is_invalid)
+    assert importer.import_blocks([rlp.encode(right)]).result.head.hash == right.hash
 
 
 class FullDisk(AtomicDB):

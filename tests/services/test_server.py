@@ -1,7 +1,11 @@
 import asyncio
-from typing import List
+from itertools import count
+from typing import Dict, List, NamedTuple, Sequence
 
 from async_service import background_asyncio_service
+import async_solipsism
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import pytest
 
 from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
@@ -80,3 +84,80 @@ async def test_declining_covers_nothing() -> None:
     server = Server(ChainThread(MemoryChain.of_views(range(10))), wire)
     server.decline("alice", ask(4, start=6))
     assert [sent.payload for sent in wire.sent] == [BlocksByView(4, 6, 0, 0, ())]
+
+
+READ_TIME = 1.0
+"""Seconds that a read of the chain takes in virtual time."""
+
+
+class TimedChain(ChainThread):
+    """Reads the chain in virtual time, in the place of a thread."""
+
+    def __init__(self) -> None:
+        self._chain = MemoryChain.of_views(range(0, 100, 5))
+
+    async def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
+        await asyncio.sleep(READ_TIME)
+        return self._chain.fetch_blocks(request)
+
+
+class Turn(NamedTuple):
+    """
+    What a peer does: it asks, or it leaves. Then the loop goes round some times, or time passes.
+    """
+
+    peer: str
+    leaves: bool
+    rounds: int
+    seconds: float
+
+
+turns = st.lists(
+    st.builds(
+        Turn,
+        peer=st.sampled_from("abc"),
+        leaves=st.booleans(),
+        rounds=st.sampled_from((0, 0, 1, 2, 3)),
+        # After the longest of them all is answered, and the server waits.
+        seconds=st.sampled_from((0.0, 0.0, READ_TIME / 2, 20 * READ_TIME)),
+    ),
+    max_size=40,
+)
+
+
+async def take_turns(turns: Sequence[Turn]) -> None:
+    wire = RecordingWire()
+    server = Server(TimedChain(), wire)
+    ids = count(1)
+    open_ids: Dict[str, List[int]] = {peer: [] for peer in "abc"}
+    async with background_asyncio_service(server) as manager:
+        for turn in turns:
+            if turn.leaves:
+                server.leave(turn.peer)
+                open_ids[turn.peer] = []
+            else:
+                request = ask(next(ids))
+                open_ids[turn.peer].append(request.request_id)
+                server.submit(turn.peer, request)
+            for _ in range(turn.rounds):
+                await asyncio.sleep(0)
+            if turn.seconds:
+                await asyncio.sleep(turn.seconds)
+        await asyncio.sleep(READ_TIME * (len(turns) + 1))
+        assert manager.is_running
+    for peer, asked in open_ids.items():
+        answered = [sent.payload.request_id for sent in wire.sent if sent.peer == peer]
+        # In order, each once; of those that it had asked before it left some, at least.
+        assert answered == sorted(set(answered))
+        assert [request_id for request_id in answered if request_id in asked] == asked
+
+
+# They are short, and what one needs in a row is seldom.
+@settings(max_examples=5 * settings().max_examples)
+@given(turns)
+def test_goes_on_whenever_peers_come_and_go(turns: Sequence[Turn]) -> None:
+    loop = async_solipsism.EventLoop()
+    try:
+        loop.run_until_complete(take_turns(turns))
+    finally:
+        loop.close()
