@@ -26,7 +26,7 @@ class Exclusions:
         return len(self._starts)
 
     def add(self, views: ViewRange, until: float, now: float) -> None:
-        """Leave out ``views`` until then; what they overlap or touch becomes one range with them."""
+        """Leave out ``views`` until then; what they overlap or touch joins them in one range."""
         start, stop = views
         if start >= stop:
             return

@@ -338,7 +338,7 @@ class _Round:
         return max(together, standing.time_left + (self._tracker.blocks + owed) / standing.rate)
 
     def _next_barred(self, peer: PeerID, view: int) -> Optional[ViewRange]:
-        """The lowest views not below ``view`` that the peer is not to be asked for in this round."""
+        """The lowest views not below ``view`` that the peer must not be asked for in this round."""
         barred = self._table.next_excluded(peer, view, self._now)
         for views in self._detached:
             if views.stop > view and (barred is None or views.start < barred.start):

@@ -216,8 +216,8 @@ class Score:
         self, issued_at: float, queued: bool, blocks: int, others: float, now: float
     ) -> None:
         """
-        An answer with ``blocks`` blocks arrived. ``queued``: others were open before it. ``others``:
-        seconds of its time in which our full link was busy with other peers' answers.
+        An answer with ``blocks`` blocks arrived. ``queued``: other requests were open before it.
+        ``others``: seconds in which our full link was busy with other peers' answers meanwhile.
         """
         elapsed = now - issued_at
         self.blocks += blocks
