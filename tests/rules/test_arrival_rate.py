@@ -102,3 +102,15 @@ def test_an_answer_that_nobody_waited_for_behind_another_does_not_tell_of_our_li
         arrivals.note("ab"[index % 2], 10, now + 0.1, now + 0.5)
         now += 0.5
     assert arrivals.link_block_time == 0
+
+
+@given(st.floats(0.0, 0.01), st.floats(1e-3, 1.0))
+def test_a_link_that_fills_up_is_told_whatever_was_seen_before(
+    apart: float, block_time: float
+) -> None:
+    arrivals = ArrivalRate()
+    for second in range(10):
+        arrivals.note("a", 10, second - 1.0, second)
+        arrivals.note("b", 10, second - 1.0, second + apart)
+    send(arrivals, [("a", 10), ("b", 10)] * 400, block_time, 10.0)
+    assert arrivals.link_block_time == pytest.approx(block_time, rel=0.06)
