@@ -8,7 +8,7 @@ from typing import Iterable
 
 import pytest
 
-from blockio_plugin.rules.availability import AvailabilityTable, Exclusion
+from blockio_plugin.rules.exclusions import Exclusions
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.links import Links
 from blockio_plugin.rules.view_set import ViewSet
@@ -56,7 +56,7 @@ def test_a_cut_answer_must_give_its_rest_back(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_gap_must_be_disproved_by_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Links, "_dispute", lambda self, gap: None)
+    monkeypatch.setattr(Links, "_dispute", lambda self, gap, now: None)
     monkeypatch.setattr(Links, "_reopen", lambda self, views: None)
     assert not play()
 
@@ -64,10 +64,10 @@ def test_a_gap_must_be_disproved_by_links(monkeypatch: pytest.MonkeyPatch) -> No
 def test_who_was_wrong_must_not_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     honest_requests = sum(peer.requests for peer in Run(SCENARIO, 3).play().peers)
 
-    def excluded(self: AvailabilityTable, peer: object) -> Iterable[Exclusion]:
-        return []
+    def add(self: Exclusions, views: ViewRange, until: float, now: float) -> None:
+        """Leave out nothing."""
 
-    monkeypatch.setattr(AvailabilityTable, "excluded", excluded)
+    monkeypatch.setattr(Exclusions, "add", add)
     requests = sum(peer.requests for peer in Run(SCENARIO, 3).play().peers)
     assert requests > 1.2 * honest_requests
 
