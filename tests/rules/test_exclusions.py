@@ -84,7 +84,15 @@ def test_finding_and_holding_agree(
                     assert set(range(*found)) <= set(held)
 
 
-@given(ADDS)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, LAST - 3), st.integers(1, 3), st.floats(1.0, 50.0), st.just(0.1)
+        ),
+        min_size=20,
+        max_size=40,
+    )
+)
 def test_past_the_bound_views_are_only_added(
     adds: List[Tuple[int, int, float, float]]
 ) -> None:
@@ -94,7 +102,8 @@ def test_past_the_bound_views_are_only_added(
             assert len(left_out) <= FEW
             added = [view for view, end in until.items() if end]
             for view, end in until.items():
-                assert left_out.holds(view, now) or end <= now
+                for at in (now, max(now, (now + end) / 2), max(now, end - 0.01)):
+                    assert left_out.holds(view, at) or end <= at
                 if left_out.holds(view, now):
                     assert min(added) <= view <= max(added)
 
@@ -119,6 +128,13 @@ def test_what_has_ended_gives_its_place_up_first() -> None:
     assert len(left_out) == MAX_EXCLUSIONS // 2 + 1
     held = [view for view in range(10 * MAX_EXCLUSIONS + 10) if left_out.holds(view, 5.0)]
     assert held == [20 * number for number in range(MAX_EXCLUSIONS // 2 + 1)]
+
+
+def test_what_has_ended_does_not_come_back_with_what_overlaps_it() -> None:
+    left_out = Exclusions()
+    left_out.add(ViewRange(0, 10), 1.0, 0.0)
+    left_out.add(ViewRange(5, 15), 9.0, 5.0)
+    assert [view for view in range(20) if left_out.holds(view, 5.0)] == list(range(5, 15))
 
 
 def test_nothing_is_left_out_of_what_was_cleared() -> None:

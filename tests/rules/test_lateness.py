@@ -155,6 +155,15 @@ def test_who_cannot_be_asked_is_not_better(cannot_be_asked: object) -> None:
     assert waits_for(peers, entry) == pytest.approx(QUIET_TIME)
 
 
+def test_who_was_late_is_not_better_though_it_answers() -> None:
+    peers = make_peers("ab")
+    measure(peers, "ab")
+    entry = issue(peers, "a", BEGIN + 2.5)
+    let_be_late(peers)
+    answer_meanwhile(peers, "b", 0.2, BEGIN + 2)
+    assert expire_requests(peers, BEGIN + 2.5) == [] and not entry.is_late
+
+
 def test_late_at_its_deadline_where_a_better_one_is_idle() -> None:
     peers = make_peers("ab")
     measure(peers, "ab")

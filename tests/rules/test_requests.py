@@ -7,12 +7,7 @@ import pytest
 
 from blockio_plugin.rules import requests
 from blockio_plugin.rules.messages import Offence
-from blockio_plugin.rules.requests import (
-    MAX_LOST,
-    MAX_UNANSWERED,
-    OpenRequest,
-    RequestTracker,
-)
+from blockio_plugin.rules.requests import MAX_LOST, MAX_UNANSWERED, OpenRequest, RequestTracker
 from blockio_plugin.rules.views import ViewRange
 
 FEW_UNANSWERED = 4
