@@ -15,7 +15,7 @@ DECAY = 0.95
 """Weight that the arrivals so far keep when the next one comes in: the last twenty or so count."""
 
 LINK_RISE = 1 / DECAY
-"""What each arrival multiplies the quickest time seen by, so that a link that slows down is seen."""
+"""What each arrival multiplies the quickest time by, so that a link that slows down is seen."""
 
 FULL_LINK = 0.8
 """The quickest time over the mean time of a block from which on our link counts as full."""

@@ -31,8 +31,9 @@ STALL_TIME = 1.0
 """Seconds between two looks at a front that does not move."""
 
 LOOK_AGAIN_TIME = 10.0
-"""Seconds without a new block after which all that peers said is forgotten and asked for again: what
-was true then may have changed, and a liar may have been believed. Doubled each time nothing comes."""
+"""Seconds without a new block after which all that peers said is forgotten and asked for again:
+what was true then may have changed, and a liar may have been believed. Doubled each time nothing
+comes."""
 
 MAX_LOOK_AGAIN_TIME = 60.0
 """Most seconds between two such looks."""

@@ -27,7 +27,9 @@ def judge(
     if blocks:
         arrivals = peers.arrivals
         arrivals.note(peer, blocks, entry.request.issued_at, now)
-        since = entry.arrived_before if score.last_total is None or not entry.queued else score.last_total
+        since = entry.arrived_before
+        if entry.queued and score.last_total is not None:
+            since = score.last_total
         others = (arrivals.total - blocks - since) * arrivals.link_block_time
         score.last_total = arrivals.total
         if score.strays or score.anchor is not None:

@@ -274,7 +274,7 @@ class _Round:
         return None
 
     def _begin_at(self, score: Score, start: int, stop: int) -> int:
-        """From where on to look for wanted views: elsewhere, where the peer lacks the lowest ones."""
+        """Where to begin to look for wanted views: elsewhere, where the peer lacks the lowest."""
         place = start
         if score.anchor is not None:
             place = score.anchor
@@ -287,8 +287,8 @@ class _Round:
 
     def _is_left_to_others(self, peer: PeerID, view: int) -> bool:
         """
-        Whether the peer has let requests go by, and one that has not can be asked for the view: then
-        nothing should depend on this one.
+        Whether the peer has let requests go by, and one that has not can be asked for the view:
+        then nothing should depend on this one.
         """
         if not self._tracker.queues[peer].late:
             return False
@@ -346,7 +346,7 @@ class _Round:
         return max(together, standing.time_left + (self._tracker.blocks + owed) / standing.rate)
 
     def _next_barred(self, peer: PeerID, view: int) -> Optional[ViewRange]:
-        """The lowest views not below ``view`` that are not to be asked of the peer in this round."""
+        """The lowest views not below ``view`` that the peer must not be asked for in this round."""
         barred = self._table.next_excluded(peer, view, self._now)
         for views in self._detached:
             if views.stop > view and (barred is None or views.start < barred.start):
@@ -437,7 +437,7 @@ class _Round:
         return None
 
     def _next_probe(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
-        """Part of what somebody else was asked, to see whether a peer that was late answers again."""
+        """Part of what another was asked, to see whether a peer that was late answers again."""
         for _, entry in self._finishes or ():
             request = entry.request
             start = self._first_unanswered(request.views.start)
