@@ -23,7 +23,6 @@ def judge(
     if covered.length <= 0:
         score.declined(now)
         return
-    score.answered()
     if blocks:
         arrivals = peers.arrivals
         arrivals.note(peer, blocks, entry.request.issued_at, now)
@@ -39,6 +38,7 @@ def judge(
         score.supplied(entry.request.issued_at, entry.queued, blocks, others, now)
     else:
         score.answered_empty(hinted or not _is_another_better(peers, peer, asked.start), now)
+    score.answered()
     if covered.stop >= asked.stop:
         score.not_cut_short()
     elif blocks < entry.request.max_blocks:

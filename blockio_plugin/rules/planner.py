@@ -30,6 +30,8 @@ from blockio_plugin.rules.scoring import (
     PROBE_EVERY,
     PROBE_FACTOR,
     REQUEST_TIME,
+    SELDOM_PROBE,
+    SMALL_PROBE,
     STRAY_DECLINES,
     Score,
 )
@@ -98,8 +100,8 @@ class Demand(NamedTuple):
     """
     What is wanted and what is known of it.
 
-    ``front``: views below it are resolved. ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
-    ``room``: blocks that may still be asked for. ``link_time``: seconds that all blocks in flight
+    ``front``: views below it are resolved. ``stop``: views from here on are left alone.
+    ``density``: blocks per view to expect. ``room``: blocks that may still be asked for. ``link_time``: seconds that all blocks in flight
     take at the pace at which blocks arrive from everybody: our own link may be the limit.
     ``may_copy``: whether to look for take-overs.
     """
@@ -236,8 +238,11 @@ class _Round:
             return 0
         blocks = score.request_blocks * self._stretch
         issued = queue.issued + self._asked.get(peer, 0)
-        if score.is_vague and issued % PROBE_EVERY == len(FIRST_REQUESTS):
+        every = PROBE_EVERY if score.is_vague else SELDOM_PROBE
+        if issued % every == len(FIRST_REQUESTS) and score.known:
             blocks = max(blocks, score.last_blocks) * PROBE_FACTOR
+            if blocks > score.answer_limit:
+                blocks = score.answer_limit * SMALL_PROBE
         return min(blocks, score.answer_limit)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:

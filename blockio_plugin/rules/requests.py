@@ -209,8 +209,9 @@ class RequestTracker:
         queue.late -= 1
         queue.lost[request_id] = entry
         if len(queue.lost) > MAX_LOST:
-            queue.forgotten_to = next(iter(queue.lost))
-            del queue.lost[queue.forgotten_to]
+            oldest = next(iter(queue.lost))
+            queue.forgotten_to = max(queue.forgotten_to, oldest)
+            del queue.lost[oldest]
 
     def note_order(self, entry: OpenRequest) -> Tuple[OpenRequest, ...]:
         """
