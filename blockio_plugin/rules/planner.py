@@ -67,6 +67,10 @@ GOLDEN_RATIO = 0.618033988749895
 MAX_COPIES = 3
 """Most peers at a time that are asked for a view besides the first, probes apart."""
 
+MAX_SMALL_COPIES = 24
+"""The same for requests as small as the first ones: at the head one block is all that is wanted, and
+nearly all peers may be silent."""
+
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
 
@@ -413,15 +417,16 @@ class _Round:
             self._finishes = self._compute_finishes()
         if self._tracker.queues[peer].late:
             return self._next_probe(peer, blocks)
-        if not score.known:
-            return None
         owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
         for finish, entry in self._finishes:
             request = entry.request
             start = self._first_unanswered(
                 self._copied_to.get(request.request_id, entry.copied_to)
             )
-            if start >= request.views.stop or request.peer == peer or entry.depth >= MAX_COPIES:
+            if start >= request.views.stop or request.peer == peer:
+                continue
+            most = MAX_COPIES if entry.blocks > FIRST_REQUESTS[0] else MAX_SMALL_COPIES
+            if entry.depth >= most:
                 continue
             left = entry.blocks * (request.views.stop - start) / request.views.length
             part = max(1.0, min(blocks / 2, left))
