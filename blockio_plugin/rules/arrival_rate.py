@@ -18,7 +18,7 @@ LINK_RISE = 1 / DECAY
 """What each arrival multiplies the quickest time by, so that a link that slows down is seen."""
 
 LEAST_BLOCK_TIME = 1e-6
-"""Least seconds per block: answers that come at once show a link without limit, for the time being."""
+"""Least seconds per block: answers that come at once show a link without limit, for now."""
 
 FULL_LINK = 0.8
 """The quickest time over the mean time of a block from which on our link counts as full."""

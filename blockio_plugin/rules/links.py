@@ -31,8 +31,8 @@ were not found wrong, and another fetch may want the same views later."""
 
 
 DOUBT_TIME = 30.0
-"""Seconds for which the sender of a block that nothing below it fits is not asked for it again, while
-others are."""
+"""Seconds for which the sender of a block that nothing below it fits is not asked for it again,
+while others are."""
 
 
 class Links:

@@ -105,8 +105,9 @@ class Demand(NamedTuple):
     What is wanted and what is known of it.
 
     ``front``: views below it are resolved. ``stop``: views from here on are left alone.
-    ``density``: blocks per view to expect. ``room``: blocks that may still be asked for. ``link_time``: seconds that all blocks in flight
-    take at the pace at which blocks arrive from everybody: our own link may be the limit.
+    ``density``: blocks per view to expect. ``room``: blocks that may still be asked for.
+    ``link_time``: seconds that all blocks in flight take at the pace at which blocks arrive from
+    everybody: our own link may be the limit.
     ``may_copy``: whether to look for take-overs.
     """
 

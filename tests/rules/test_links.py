@@ -31,8 +31,10 @@ class Scene:
     def answer(self, peer: str, start: int, stop: int, *without: int) -> None:
         blocks = [b for b in self.chain if start <= b.view < stop and b.view not in without]
         self.ledger.answer(ViewRange(start, stop))
-        self.cache.add(self.cache.select_fresh(blocks), peer)
-        self.links.answered(peer, ViewRange(start, stop), stop, blocks, 1.0)
+        fresh = self.cache.select_fresh(blocks)
+        self.cache.add(fresh, peer)
+        known = len(blocks) - len(fresh)
+        self.links.answered(peer, ViewRange(start, stop), stop, blocks, known, 1.0)
 
     def faults(self) -> List[int]:
         return [score.faults for score in self.peers.scores.values()]

@@ -52,14 +52,25 @@ def decide(
     room: float = 1e9,
     link_time: float = 0.0,
     may_copy: bool = True,
+    answered: Optional[ViewSet] = None,
+    in_flight: Optional[ViewSet] = None,
 ) -> Plan:
     partition = peers.availability.partition(ViewRange(0, 10_000))
     ranking = rank_segments(
         partition, wanted, peers.scores, peers.availability, density, now
     )
-    answered = ViewSet(0)
     demand = Demand(
-        wanted, answered, partition, ranking, stop, density, room, link_time, may_copy
+        front=0,
+        wanted=wanted,
+        in_flight=ViewSet(0) if in_flight is None else in_flight,
+        answered=ViewSet(0) if answered is None else answered,
+        partition=partition,
+        ranking=ranking,
+        stop=stop,
+        density=density,
+        room=room,
+        link_time=link_time,
+        may_copy=may_copy,
     )
     return plan(demand, peers.availability, peers.tracker, peers.scores, clock_index, now)
 
