@@ -30,8 +30,6 @@ from blockio_plugin.rules.scoring import (
     PROBE_EVERY,
     PROBE_FACTOR,
     REQUEST_TIME,
-    SELDOM_PROBE,
-    SMALL_PROBE,
     STRAY_DECLINES,
     Score,
 )
@@ -243,11 +241,8 @@ class _Round:
             return 0
         blocks = score.request_blocks * self._stretch
         issued = queue.issued + self._asked.get(peer, 0)
-        every = PROBE_EVERY if score.is_vague else SELDOM_PROBE
-        if issued % every == len(FIRST_REQUESTS) and score.known:
+        if score.is_vague and issued % PROBE_EVERY == len(FIRST_REQUESTS):
             blocks = max(blocks, score.last_blocks) * PROBE_FACTOR
-            if blocks > score.answer_limit:
-                blocks = score.answer_limit * SMALL_PROBE
         return min(blocks, score.answer_limit)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:

@@ -37,12 +37,6 @@ probe, which asks for more."""
 PROBE_FACTOR = 2.0
 """How many times as many blocks as usual, or as it gave last, a probe asks for."""
 
-SELDOM_PROBE = 60
-"""One in so many requests is a probe whatever is known: what is believed for sure may be wrong."""
-
-SMALL_PROBE = 0.25
-"""Share of the most blocks in an answer that a probe asks for where more cannot be had."""
-
 GROWTH = 3.0
 """Blocks that each delivered block adds to what a peer may owe: four-fold per round trip."""
 
