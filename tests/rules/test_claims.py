@@ -32,6 +32,13 @@ class ClaimsMachine(RuleBasedStateMachine):
         mine |= set(range(start, start + length))
         mine -= given
 
+    @rule(peer=st.sampled_from(PEERS), views=RANGES)
+    def retract(self, peer: str, views: object) -> None:
+        start, length = views  # type: ignore[misc]
+        start = max(start, self.front)
+        self.book.retract(ViewRange(start, start + length), peer)
+        self.denied.get(peer, set()).difference_update(range(start, start + length))
+
     @rule(peer=st.sampled_from(PEERS))
     def drop(self, peer: str) -> None:
         self.book.drop(peer)

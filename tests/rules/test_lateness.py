@@ -3,6 +3,7 @@ from typing import Optional
 
 import pytest
 
+from blockio_plugin.rules import peer_book
 from blockio_plugin.rules.lateness import (
     LATE_FACTOR,
     LATE_TIME,
@@ -172,70 +173,87 @@ def test_late_at_its_deadline_where_a_better_one_is_idle() -> None:
     assert expire_requests(peers, BEGIN + 0.5) == [entry]
 
 
-def answer_meanwhile(peers: PeerBook, name: str, seconds: float, until: float) -> None:
+def answer_meanwhile(
+    peers: PeerBook, name: str, seconds: float, until: float, lateness: float = 0.5
+) -> None:
+    """It answered in so many seconds, which is ``lateness`` times what it had."""
     peers.scores[name].supplied(until - seconds, False, 10, 0.0, until)
+    peers.scores[name].lateness = lateness
 
 
-def test_those_who_answered_meanwhile_excuse_by_their_own_times() -> None:
+@pytest.mark.parametrize("lateness", [1.0, 2.0, 5.0])
+def test_who_was_late_meanwhile_excuses_others_for_as_much(lateness: float) -> None:
     peers = make_peers("ab")
-    measure(peers, "a")
-    measure(peers, "b", 4.0)
-    entry = issue(peers, "a", BEGIN + 5)
-    answer_meanwhile(peers, "b", 4.0, BEGIN + 4)
-    # It took 4 s for as many blocks.
-    assert expire_requests(peers, BEGIN + 5) == []
-    answer_meanwhile(peers, "b", 4.0, BEGIN + 8)
-    score = peers.scores["b"]
-    most = LATE_FACTOR * (score.round_trip + score.service_time(10))
-    assert most == pytest.approx(LATE_FACTOR * 4.0, rel=0.1)
-    assert waits_for(peers, entry, 8.0) == pytest.approx(most, abs=0.02)
+    measure(peers, "ab")
+    entry = issue(peers, "a", BEGIN + 4)
+    most = LATE_FACTOR * lateness * 4
+    answer_meanwhile(peers, "b", 0.2, BEGIN + 0.9 * most, lateness)
+    assert waits_for(peers, entry, 0.9 * most) == pytest.approx(most, abs=0.02)
 
 
-def test_a_slow_peer_is_no_excuse_beside_a_quick_one() -> None:
+def test_who_is_slow_but_came_in_time_is_no_excuse() -> None:
     peers = make_peers("abc")
     measure(peers, "ab")
     measure(peers, "c", 4.0)
     entry = issue(peers, "a", BEGIN + 5)
-    answer_meanwhile(peers, "c", 4.0, BEGIN + 4.5)
+    answer_meanwhile(peers, "c", 4.0, BEGIN + 4.5, lateness=0.99)
     answer_meanwhile(peers, "b", 0.2, BEGIN + 4.5)
     assert expire_requests(peers, BEGIN + 5) == [entry]
 
 
-def test_only_what_is_owed_up_to_the_request_counts() -> None:
-    def wait(before: float, behind: float) -> object:
+def test_only_who_answered_since_half_the_time_is_an_excuse() -> None:
+    def is_excused(answered: float) -> bool:
         peers = make_peers("ab")
-        measure(peers, "a")
-        measure(peers, "b", 4.0)
-        issue(peers, "a", BEGIN + 1000, blocks=before)
-        entry = issue(peers, "a", BEGIN + 12)
-        issue(peers, "a", BEGIN + 1000, blocks=behind)
-        answer_meanwhile(peers, "b", 4.0, BEGIN + 11)
-        return bool(expire_requests(peers, BEGIN + 12)) and entry.is_late
+        measure(peers, "ab")
+        issue(peers, "a", BEGIN + 4)
+        answer_meanwhile(peers, "b", 0.2, BEGIN + answered, lateness=5.0)
+        return not expire_requests(peers, BEGIN + 4)
 
-    assert wait(before=0.0, behind=0.0) and wait(before=0.0, behind=1000.0)
-    assert not wait(before=1000.0, behind=0.0)
+    assert is_excused(2.01) and not is_excused(1.99)
+
+
+def test_no_peer_is_its_own_excuse() -> None:
+    peers = make_peers("ab")
+    measure(peers, "ab")
+    entry = issue(peers, "a", BEGIN + 4)
+    answer_meanwhile(peers, "a", 0.2, BEGIN + 3.5, lateness=5.0)
+    assert expire_requests(peers, BEGIN + 4) == [entry]
 
 
 def test_others_excuse_nobody_for_ever() -> None:
     peers = make_peers("ab")
-    measure(peers, "a")
-    measure(peers, "b", 80.0)
+    measure(peers, "ab")
     entry = issue(peers, "a", BEGIN + MAX_LATE_TIME - 1)
-    answer_meanwhile(peers, "b", 80.0, BEGIN + MAX_LATE_TIME - 2)
+    answer_meanwhile(peers, "b", 80.0, BEGIN + MAX_LATE_TIME - 2, lateness=1000.0)
     assert expire_requests(peers, BEGIN + MAX_LATE_TIME - 1) == []
     peers.tracker.extend(entry, BEGIN + MAX_LATE_TIME + 1)
     assert expire_requests(peers, BEGIN + MAX_LATE_TIME + 1) == [entry]
 
 
+def fill_link(peers: PeerBook) -> None:
+    """One answer right after another until a second ago: a tenth of a second for each block."""
+    for second in range(60):
+        peers.arrivals.note("ab"[second % 2], 10, BEGIN - 61, BEGIN - 60 + second)
+
+
 def test_nobody_is_late_where_all_wait_for_our_link() -> None:
     peers = make_peers("abc")
     measure(peers, "abc", last=BEGIN - 70)
-    for second in range(60):
-        # One right after another: a tenth of a second for each block.
-        peers.arrivals.note("ab"[second % 2], 10, BEGIN - 61, BEGIN - 60 + second)
+    fill_link(peers)
     entry = issue(peers, "a", blocks=100.0)
-    assert peers.link_time == pytest.approx(10.0, rel=0.1)
-    assert compute_deadline(peers, "b", 1.0, BEGIN) > BEGIN + LATE_FACTOR * peers.link_time
+    link_time = peers.compute_link_time(BEGIN)
+    assert link_time == pytest.approx(10.0, rel=0.1)
     # The third one is idle.
-    link_time = peers.link_time
-    assert waits_for(peers, entry) == pytest.approx(LATE_FACTOR * link_time, abs=0.02)
+    assert waits_for(peers, entry) == pytest.approx(LATE_FACTOR * link_time, abs=0.1)
+
+
+def test_a_link_that_is_quiet_is_no_excuse() -> None:
+    peers = make_peers("abc")
+    measure(peers, "abc", last=BEGIN - 70)
+    fill_link(peers)
+    entry = issue(peers, "a")
+    issue(peers, "b", BEGIN + 1000, blocks=1000.0)
+    assert peers.compute_link_time(BEGIN) > 100
+    # Quiet since a second before the request; its own blocks take the link a second.
+    quiet = peer_book.QUIET_TIME + peer_book.QUIET_FACTOR * 1.0
+    assert waits_for(peers, entry) == pytest.approx(quiet - 1.0, abs=0.1)

@@ -7,6 +7,7 @@ from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.planner import (
     DECLINED_UNANSWERED,
     LONG_SHARE,
+    MAX_COPIES,
     Demand,
     Plan,
     Proposal,
@@ -19,6 +20,8 @@ from blockio_plugin.rules.scoring import (
     PROBE_EVERY,
     PROBE_FACTOR,
     REQUEST_TIME,
+    SELDOM_PROBE,
+    SMALL_PROBE,
     STRAY_DECLINES,
 )
 from blockio_plugin.rules.view_set import ViewSet
@@ -40,6 +43,8 @@ def measure(peers: PeerBook, name: str, rate: float, rtt: float = 0.1) -> None:
         done += blocks / rate
         peers.scores[name].supplied(5.0 - rtt, True, blocks, 0.0, done)
     peers.scores[name].paused_until = 0.0
+    # So that none of the next is a probe.
+    peers.tracker.queue(name).issued = 6
 
 
 def decide(
@@ -166,7 +171,7 @@ def test_no_more_is_asked_than_there_is_room_for() -> None:
     assert decide(peers, ALL, room=0.5).proposals == ()
 
 
-def test_an_idle_peer_takes_over_what_ends_last_but_not_for_the_third_time() -> None:
+def test_an_idle_peer_takes_over_what_ends_last_once() -> None:
     peers = make_peers("slow", "quick", "other")
     measure(peers, "slow", 2.0)
     measure(peers, "quick", 200.0)
@@ -326,6 +331,48 @@ def test_a_copy_that_brought_nothing_may_be_followed_by_another() -> None:
     assert second.copy_of is entry and second.views.start == 0
 
 
+def test_a_copy_may_be_copied_in_turn_but_not_for_ever() -> None:
+    peers = make_peers("0", "1", "2", "3", "idle")
+    for name in ("0", "1", "2", "3"):
+        measure(peers, name, 2.0)
+    measure(peers, "idle", 200.0)
+    last = owe(peers, "0", 0, 20)
+    depths = []
+    for name in ("1", "2", "3", "idle"):
+        copies = of(decide(peers, ViewSet(0)), "idle")
+        depths.append({copy.copy_of.depth for copy in copies if copy.copy_of is not None})
+        if name == "idle":
+            break
+        copy = peers.tracker.issue(name, ViewRange(0, 20), 20, 20.0, True, 9.9, 99.0)
+        copy.note_copy(last, is_probe=False)
+        last = copy
+    assert depths == [{depth} for depth in range(MAX_COPIES)] + [set()]
+
+
+@pytest.mark.parametrize("overhead, is_bridged", [(0.0, False), (0.04, False), (0.06, True)])
+def test_what_was_answered_in_between_is_asked_again_where_a_request_costs_more(
+    overhead: float, is_bridged: bool
+) -> None:
+    def first(answered: ViewSet, in_flight: ViewSet) -> ViewRange:
+        peers = make_peers("a")
+        measure(peers, "a", 100.0)
+        score = peers.scores["a"]
+        score.sure_overhead = overhead
+        score.request_blocks = score.answer_limit
+        score.refill_below = 1000.0
+        # Five answered views of 10 ms each lie between.
+        wanted = ViewSet(0, [(0, 10), (15, 100)])
+        planned = decide(peers, wanted, answered=answered, in_flight=in_flight)
+        return planned.proposals[0].views
+
+    between = ViewSet(0, [(10, 15)])
+    found = first(between, ViewSet(0))
+    assert found.start == 0 and (found.stop > 15 if is_bridged else found.stop == 10)
+    # Never what is under way, nor what was not answered.
+    assert first(between, between) == first(ViewSet(0), between) == ViewRange(0, 10)
+    assert first(ViewSet(0), ViewSet(0)) == ViewRange(0, 10)
+
+
 def test_nothing_is_copied_that_would_come_after_it_through_our_own_link() -> None:
     peers = make_peers("slow", "quick")
     measure(peers, "slow", 2.0)
@@ -387,6 +434,34 @@ def test_who_may_be_slow_or_costly_is_asked_for_more_now_and_then() -> None:
     probes = [number for number, size in enumerate(sizes) if size > usual]
     assert len(probes) == 3 and probes[1] - probes[0] == PROBE_EVERY
     assert {sizes[number] for number in probes} == {max(usual, 10) * PROBE_FACTOR}
+
+
+def probes_of_a_known_peer(answer_limit: float) -> List[Tuple[int, float, float]]:
+    """Number, size and usual size of the larger requests to a peer of which all is known."""
+    sizes = []
+    for issued in range(2 * SELDOM_PROBE):
+        peers = make_peers("a")
+        measure(peers, "a", 100.0)
+        score = peers.scores["a"]
+        assert not score.is_vague
+        score.answer_limit = answer_limit
+        peers.tracker.queue("a").issued = issued
+        sizes.append(decide(peers, ALL).proposals[0].blocks)
+    usual = sizes[0]
+    return [(number, size, usual) for number, size in enumerate(sizes) if size != usual]
+
+
+def test_who_is_known_for_sure_is_asked_for_more_too_if_seldom() -> None:
+    (first, size, usual), (second, again, _) = probes_of_a_known_peer(512.0)
+    assert second - first == SELDOM_PROBE
+    # It gave 40 last.
+    assert size == again == PROBE_FACTOR * 40 > usual
+
+
+def test_who_cannot_give_more_is_asked_for_less_now_and_then() -> None:
+    (first, size, usual), (second, again, _) = probes_of_a_known_peer(41.0)
+    assert second - first == SELDOM_PROBE
+    assert size == again == int(SMALL_PROBE * 41) < usual
 
 
 def test_who_is_costly_by_all_likelihood_has_one_request_at_a_time() -> None:
