@@ -66,8 +66,8 @@ MAX_COPIES = 3
 """Most peers at a time that are asked for a view besides the first, probes apart."""
 
 MAX_SMALL_COPIES = 24
-"""The same for requests as small as the first ones: at the head one block is all that is wanted, and
-nearly all peers may be silent."""
+"""The same for requests as small as the first ones: at the head one block is all that is wanted,
+and nearly all peers may be silent."""
 
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""

@@ -20,8 +20,6 @@ from blockio_plugin.rules.scoring import (
     PROBE_EVERY,
     PROBE_FACTOR,
     REQUEST_TIME,
-    SELDOM_PROBE,
-    SMALL_PROBE,
     STRAY_DECLINES,
 )
 from blockio_plugin.rules.view_set import ViewSet
@@ -434,34 +432,6 @@ def test_who_may_be_slow_or_costly_is_asked_for_more_now_and_then() -> None:
     probes = [number for number, size in enumerate(sizes) if size > usual]
     assert len(probes) == 3 and probes[1] - probes[0] == PROBE_EVERY
     assert {sizes[number] for number in probes} == {max(usual, 10) * PROBE_FACTOR}
-
-
-def probes_of_a_known_peer(answer_limit: float) -> List[Tuple[int, float, float]]:
-    """Number, size and usual size of the larger requests to a peer of which all is known."""
-    sizes = []
-    for issued in range(2 * SELDOM_PROBE):
-        peers = make_peers("a")
-        measure(peers, "a", 100.0)
-        score = peers.scores["a"]
-        assert not score.is_vague
-        score.answer_limit = answer_limit
-        peers.tracker.queue("a").issued = issued
-        sizes.append(decide(peers, ALL).proposals[0].blocks)
-    usual = sizes[0]
-    return [(number, size, usual) for number, size in enumerate(sizes) if size != usual]
-
-
-def test_who_is_known_for_sure_is_asked_for_more_too_if_seldom() -> None:
-    (first, size, usual), (second, again, _) = probes_of_a_known_peer(512.0)
-    assert second - first == SELDOM_PROBE
-    # It gave 40 last.
-    assert size == again == PROBE_FACTOR * 40 > usual
-
-
-def test_who_cannot_give_more_is_asked_for_less_now_and_then() -> None:
-    (first, size, usual), (second, again, _) = probes_of_a_known_peer(41.0)
-    assert second - first == SELDOM_PROBE
-    assert size == again == int(SMALL_PROBE * 41) < usual
 
 
 def test_who_is_costly_by_all_likelihood_has_one_request_at_a_time() -> None:
