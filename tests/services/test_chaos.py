@@ -253,6 +253,8 @@ class Chaos:
         assert isinstance(loop, VirtualLoop)
         loop.delay = lambda: 0.0
         self.ours.lateness = self.ours.failures = 0.0
+        # Until whoever was about to leave has left.
+        await asyncio.sleep(0.1)
         for peer in self._peers:
             peer.mood, peer.latency = "well", 0.02
             self._come(peer)
@@ -280,6 +282,9 @@ async def test_whatever_goes_wrong_the_node_gets_over_it(
     # The chain is short, so that there are as many turns of the loop in an answer of it.
     monkeypatch.setattr(receiver, "DECODE_SLICE", 2)
     monkeypatch.setattr(fetcher, "DECODE_SLICE", 2)
+    # What earlier tests left is not of this one.
+    gc.collect()
+    caplog.clear()
     caplog.set_level(logging.WARNING)
     async with AsyncExitStack() as stack:
         chaos = Chaos(seed, branches, stack)
