@@ -46,6 +46,9 @@ from blockio_plugin.tools.memory_chain import MemoryChain
 START_TIMEOUT = 30.0
 """Seconds for the process to serve its endpoint, most."""
 
+LISTEN_INTERVAL = 0.02
+"""Seconds between two tries to connect to a process that does not listen yet."""
+
 RESTART_TIMEOUT = 20.0
 """Seconds for block I/O to go down or to come up, most."""
 
@@ -220,11 +223,21 @@ class BusProcess:
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE")
 
+    async def _wait_listening(self) -> None:
+        """Wait until it takes connections: for a moment its socket is there and refuses them."""
+        while True:
+            with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
+                _, writer = await asyncio.open_unix_connection(str(self.path))
+                writer.close()
+                return
+            await asyncio.sleep(LISTEN_INTERVAL)
+
     @contextlib.asynccontextmanager
     async def connect(self, waits: bool = True) -> AsyncIterator[AsyncioEndpoint]:
         """An endpoint of this process, connected; ``waits`` until block I/O is up."""
         endpoint = AsyncioEndpoint(f"client-{uuid.uuid4().hex[:8]}")
         async with endpoint.run():
+            await self._wait_listening()
             await endpoint.connect_to_endpoints(ConnectionConfig(BLOCKIO_ENDPOINT, self.path))
             if waits:
                 await endpoint.wait_until_endpoint_subscribed_to(
