@@ -72,24 +72,28 @@ class ChildWatch:
         self._endpoints: Dict[psutil.Process, Optional[str]] = {}
 
     async def run(self) -> None:
-        """Wait for the first process to be gone, and say so."""
-        while True:
+        """Wait for a process to be gone, and say so. One that ends takes others along."""
+        try:
+            while not self.look():
+                await asyncio.sleep(WATCH_INTERVAL)
+        finally:
+            # Trinity may notice between two looks, and cancel this.
             lost = self.look()
-            if lost is not None:
-                logger.error("Block I/O cannot go on, so the node stops: %s", lost)
-                return
-            await asyncio.sleep(WATCH_INTERVAL)
+            if lost:
+                reason = ", and ".join(map(str, lost))
+                logger.error("Block I/O cannot go on, so the node stops: %s", reason)
 
-    def look(self) -> Optional[LostProcess]:
-        """A process that an earlier look has seen and that is gone; None where all are there."""
+    def look(self) -> List[LostProcess]:
+        """The processes that an earlier look has seen and that are gone."""
         children = psutil.Process().children()
-        for process, endpoint in self._endpoints.items():
-            if process not in children:
-                return LostProcess(process.pid, endpoint)
         for process in children:
             if self._endpoints.get(process) is None and _is_part_of_node(process):
                 self._endpoints[process] = self._find_endpoint(process)
-        return None
+        return [
+            LostProcess(process.pid, endpoint)
+            for process, endpoint in self._endpoints.items()
+            if process not in children
+        ]
 
     def _find_endpoint(self, process: psutil.Process) -> Optional[str]:
         try:

@@ -1,5 +1,7 @@
 """What in a node's log means that something went wrong."""
+from itertools import takewhile
 import re
+from typing import List
 
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 """What Trinity wraps warnings and errors in."""
@@ -14,13 +16,15 @@ REASON = re.compile(
 )
 """Lines that tell why a node ended."""
 
+TRACEBACK = "Traceback (most recent call last)"
+
 SIGNS_OF_FAILURE = (
     "Exception ignored",
     "exception was never retrieved",
     "finished unexpectedly",
     "ResourceWarning",
     "Task was destroyed but it is pending",
-    "Traceback (most recent call last)",
+    TRACEBACK,
 )
 """What Trinity's own tests take for a failure in a log."""
 
@@ -30,13 +34,20 @@ and Python adds a hint to each such warning."""
 
 
 def find_failures(log: str) -> str:
-    """The lines of a node's log that tell of a failure."""
-    return "\n".join(
-        line
-        for line in log.splitlines()
-        if any(sign in line for sign in SIGNS_OF_FAILURE)
-        and not any(sign in line for sign in NOT_OURS)
-    )
+    """The lines of a node's log that tell of a failure; tracebacks whole, with the line before."""
+    lines = log.splitlines()
+    failures: List[str] = []
+    for index, line in enumerate(lines):
+        if any(sign in line for sign in NOT_OURS):
+            continue
+        if TRACEBACK in line:
+            failures += lines[max(0, index - 1) : index + 1]
+            rest = lines[index + 1 :]
+            frames = list(takewhile(lambda frame: frame.startswith(" "), rest))
+            failures += frames + rest[len(frames) : len(frames) + 1]
+        elif any(sign in line for sign in SIGNS_OF_FAILURE):
+            failures.append(line)
+    return "\n".join(failures)
 
 
 def find_reason(log: str) -> str:

@@ -93,11 +93,11 @@ def test_names_the_process_that_is_gone(
     for name in ("db", "networking"):
         started.append(start("asyncio_run_in_process", str(tmp_path / f"{name}.ipc")))
     watch = ChildWatch(tmp_path)
-    assert watch.look() is None
-    assert watch.look() is None
+    assert watch.look() == []
+    assert watch.look() == []
     end(started[1])
-    lost = watch.look()
-    assert lost is not None and (lost.pid, lost.endpoint) == (started[1].pid, "networking")
+    [lost] = watch.look()
+    assert (lost.pid, lost.endpoint) == (started[1].pid, "networking")
     assert str(lost) == f"the process networking ({started[1].pid}) is gone"
 
 
@@ -106,9 +106,9 @@ def test_a_process_that_has_no_socket_yet_counts(
 ) -> None:
     started.append(start("asyncio_run_in_process"))
     watch = ChildWatch(tmp_path)
-    assert watch.look() is None
+    assert watch.look() == []
     end(started[0])
-    assert str(watch.look()) == f"the process of a component ({started[0].pid}) is gone"
+    assert list(map(str, watch.look())) == [f"the process of a component ({started[0].pid}) is gone"]
 
 
 def test_other_children_may_come_and_go(
@@ -116,9 +116,9 @@ def test_other_children_may_come_and_go(
 ) -> None:
     started.append(start("git", str(tmp_path / "x.ipc")))
     watch = ChildWatch(tmp_path)
-    assert watch.look() is None
+    assert watch.look() == []
     end(started[0])
-    assert watch.look() is None
+    assert watch.look() == []
 
 
 async def test_run_ends_with_a_line_once_a_process_is_gone(
@@ -133,3 +133,33 @@ async def test_run_ends_with_a_line_once_a_process_is_gone(
     end(started[0])
     await asyncio.wait_for(running, END_TIMEOUT)
     assert "so the node stops: the process db" in caplog.text
+
+
+async def test_a_process_that_is_gone_is_named_though_another_noticed_first(
+    tmp_path: Path,
+    started: List["subprocess.Popen[bytes]"],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for name in ("db", "networking"):
+        started.append(start("asyncio_run_in_process", str(tmp_path / f"{name}.ipc")))
+    running = asyncio.ensure_future(ChildWatch(tmp_path).run())
+    await asyncio.wait({running}, timeout=0.1)
+    for process in started:
+        end(process)
+    running.cancel()
+    await asyncio.wait({running})
+    assert "so the node stops: the process db" in caplog.text
+    assert f"and the process networking ({started[1].pid}) is gone" in caplog.text
+
+
+async def test_a_node_that_is_stopped_names_no_process(
+    tmp_path: Path,
+    started: List["subprocess.Popen[bytes]"],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    started.append(start("asyncio_run_in_process", str(tmp_path / "db.ipc")))
+    running = asyncio.ensure_future(ChildWatch(tmp_path).run())
+    await asyncio.wait({running}, timeout=0.1)
+    running.cancel()
+    await asyncio.wait({running})
+    assert caplog.text == ""

@@ -1,6 +1,6 @@
 import pytest
 
-from blockio_plugin.tools.node_log import find_reason
+from blockio_plugin.tools.node_log import find_failures, find_reason
 
 TRACEBACK = """\
 Traceback (most recent call last):
@@ -35,3 +35,13 @@ Trinity shutdown complete
 )
 def test_why_a_node_ended(log: str, reason: str) -> None:
     assert find_reason(log) == reason
+
+
+def test_failures_are_told_whole() -> None:
+    assert find_failures(LOGGED) == ""
+    assert find_failures(LOGGED + TRACEBACK + LOGGED).splitlines() == [
+        "Trinity shutdown complete",
+        *TRACEBACK.splitlines()[:4],
+    ]
+    warned = "x.py:1: ResourceWarning: unclosed"
+    assert find_failures(f"{warned}\ntrinity/cli_parser.py:279: ResourceWarning: y") == warned
