@@ -3,7 +3,8 @@ Every touch of private names of Trinity and py-evm, and of internals that no hoo
 
 Trinity 0.1.0a37 has no hook to add a sub-protocol or to check flags before the data directory is
 made, and the py-evm that it pins none to choose the class of accounts or to say which blocks count
-as missing. All are done here without patching code. A later Trinity may break this module and no
+as missing. Where nothing else does, its functions are replaced while a node of ours runs, and here
+alone. A later Trinity may break this module and no
 other.
 """
 import argparse

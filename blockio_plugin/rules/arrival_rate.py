@@ -15,7 +15,10 @@ DECAY = 0.95
 """Weight that the arrivals so far keep when the next one comes in: the last twenty or so count."""
 
 LINK_RISE = 1 / DECAY
-"""What each arrival multiplies the quickest time seen by, so that a link that slows down is seen."""
+"""What each arrival multiplies the quickest time by, so that a link that slows down is seen."""
+
+LEAST_BLOCK_TIME = 1e-6
+"""Least seconds per block: answers that come at once show a link without limit, for now."""
 
 FULL_LINK = 0.8
 """The quickest time over the mean time of a block from which on our link counts as full."""
@@ -60,7 +63,7 @@ class ArrivalRate:
         self._last_peer = peer
         if is_next:
             self._alternated_at = now
-            quick = passed / blocks
+            quick = max(passed / blocks, LEAST_BLOCK_TIME)
             if self._quickest is None or quick < self._quickest * LINK_RISE:
                 self._quickest = quick
             else:

@@ -15,7 +15,7 @@ MAX_SEGMENTS = 256
 """Most segments cut. Views past the last one wait until nothing below them is wanted any more."""
 
 EXCLUDED_TIME = 15.0
-"""Seconds for which a peer is not asked for views about which it was found wrong, the first time."""
+"""Seconds for which a peer is not asked for views about which it was first found wrong."""
 
 MAX_DOUBLINGS = 6
 """How often that time doubles at most, once for each time that the peer was found wrong: 16 min."""

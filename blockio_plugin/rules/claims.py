@@ -26,6 +26,12 @@ class ClaimBook:
         denied.add(*views)
         denied.remove_views(given)
 
+    def retract(self, views: ViewRange, peer: PeerID) -> None:
+        """Of ``views`` the peer claims nothing: what it gave itself speaks against it."""
+        denied = self._denied.get(peer)
+        if denied is not None:
+            denied.remove(*views)
+
     def deniers(self, view: int) -> Tuple[PeerID, ...]:
         """The peers that claimed that ``view`` holds no block."""
         return tuple(peer for peer, denied in self._denied.items() if view in denied)

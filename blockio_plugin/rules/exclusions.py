@@ -26,7 +26,7 @@ class Exclusions:
         return len(self._starts)
 
     def add(self, views: ViewRange, until: float, now: float) -> None:
-        """Leave out ``views`` until then. What they overlap or touch becomes one range with them."""
+        """Leave out ``views`` until then; what they overlap or touch joins them in one range."""
         start, stop = views
         if start >= stop:
             return
@@ -74,7 +74,7 @@ class Exclusions:
         self.__init__()  # type: ignore[misc]
 
     def find(self, view: int, now: float) -> Optional[ViewRange]:
-        """The lowest range that is left out now and does not lie below ``view``; None: there is none."""
+        """The lowest range left out now that does not lie below ``view``; None: there is none."""
         for index in range(bisect_right(self._stops, view), len(self)):
             if self._until[index] > now:
                 return ViewRange(self._starts[index], self._stops[index])

@@ -31,11 +31,15 @@ STALL_TIME = 1.0
 """Seconds between two looks at a front that does not move."""
 
 LOOK_AGAIN_TIME = 10.0
-"""Seconds without a new block after which all that peers said is forgotten and asked for again: what
-was true then may have changed, and a liar may have been believed. Doubled each time nothing comes."""
+"""Seconds without a new block after which all that peers said is forgotten and asked for again:
+what was true then may have changed, and a liar may have been believed. Doubled each time nothing
+comes."""
 
 MAX_LOOK_AGAIN_TIME = 60.0
 """Most seconds between two such looks."""
+
+FAR_SHARE = 0.5
+"""Share of the cache that blocks may fill wherever they are: nobody may have the lowest ones."""
 
 FRONT_BLOCKS = 64
 """Blocks that may be asked for in spite of a full cache: those that import waits for."""
@@ -126,7 +130,7 @@ class Fetch(Intake):
         lowest = ledger.lowest_open()
         if self.limits.window:
             stop = min(stop, self._window_start(lowest) + self.limits.window)
-        if lowest is not None:
+        if lowest is not None and self.cache.bytes > self.limits.cache_bytes * FAR_SHARE:
             # Blocks further up would fill the cache before those that import waits for are here.
             blocks = max(self.limits.cache_bytes / self._block_bytes, FRONT_BLOCKS)
             stop = min(stop, lowest + int(blocks / density))

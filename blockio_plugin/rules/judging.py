@@ -23,11 +23,12 @@ def judge(
     if covered.length <= 0:
         score.declined(now)
         return
-    score.answered()
     if blocks:
         arrivals = peers.arrivals
         arrivals.note(peer, blocks, entry.request.issued_at, now)
-        since = entry.arrived_before if score.last_total is None or not entry.queued else score.last_total
+        since = entry.arrived_before
+        if entry.queued and score.last_total is not None:
+            since = score.last_total
         others = (arrivals.total - blocks - since) * arrivals.link_block_time
         score.last_total = arrivals.total
         if score.strays or score.anchor is not None:
@@ -37,6 +38,7 @@ def judge(
         score.supplied(entry.request.issued_at, entry.queued, blocks, others, now)
     else:
         score.answered_empty(hinted or not _is_another_better(peers, peer, asked.start), now)
+    score.answered()
     if covered.stop >= asked.stop:
         score.not_cut_short()
     elif blocks < entry.request.max_blocks:

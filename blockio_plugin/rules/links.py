@@ -31,8 +31,8 @@ were not found wrong, and another fetch may want the same views later."""
 
 
 DOUBT_TIME = 30.0
-"""Seconds for which the sender of a block that nothing below it fits is not asked for it again, while
-others are."""
+"""Seconds for which the sender of a block that nothing below it fits is not asked for it again,
+while others are."""
 
 
 class Links:
@@ -82,17 +82,18 @@ class Links:
     def _note_claims(
         self, peer: PeerID, claimed: ViewRange, blocks: Sequence[Block], now: float
     ) -> None:
-        self.claims.add(claimed, [block.view for block in blocks], peer)
         hidden = [
             ViewRange(lower.view + 1, upper.view)
             for lower, upper in zip(blocks, blocks[1:])
             if upper.parent_hash != lower.hash and upper.view - lower.view > 1
         ]
+        self.claims.add(claimed, [block.view for block in blocks], peer)
         if not hidden:
             return
         # Its own blocks disprove it, at once.
         self._peers.scores[peer].disproved(now)
         for views in hidden:
+            self.claims.retract(views, peer)
             self._disprove(peer, views, now)
             self._reopen(views)
             self.disputed.add(*views)

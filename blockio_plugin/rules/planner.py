@@ -65,6 +65,10 @@ GOLDEN_RATIO = 0.618033988749895
 MAX_COPIES = 3
 """Most peers at a time that are asked for a view besides the first, probes apart."""
 
+MAX_SMALL_COPIES = 24
+"""The same for requests as small as the first ones: at the head one block is all that is wanted,
+and nearly all peers may be silent."""
+
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
 
@@ -98,9 +102,10 @@ class Demand(NamedTuple):
     """
     What is wanted and what is known of it.
 
-    ``front``: views below it are resolved. ``stop``: views from here on are left alone. ``density``: blocks per view to expect.
-    ``room``: blocks that may still be asked for. ``link_time``: seconds that all blocks in flight
-    take at the pace at which blocks arrive from everybody: our own link may be the limit.
+    ``front``: views below it are resolved. ``stop``: views from here on are left alone.
+    ``density``: blocks per view to expect. ``room``: blocks that may still be asked for.
+    ``link_time``: seconds that all blocks in flight take at the pace at which blocks arrive from
+    everybody: our own link may be the limit.
     ``may_copy``: whether to look for take-overs.
     """
 
@@ -274,7 +279,7 @@ class _Round:
         return None
 
     def _begin_at(self, score: Score, start: int, stop: int) -> int:
-        """From where on to look for wanted views: elsewhere, where the peer lacks the lowest ones."""
+        """Where to begin to look for wanted views: elsewhere, where the peer lacks the lowest."""
         place = start
         if score.anchor is not None:
             place = score.anchor
@@ -287,8 +292,8 @@ class _Round:
 
     def _is_left_to_others(self, peer: PeerID, view: int) -> bool:
         """
-        Whether the peer has let requests go by, and one that has not can be asked for the view: then
-        nothing should depend on this one.
+        Whether the peer has let requests go by, and one that has not can be asked for the view:
+        then nothing should depend on this one.
         """
         if not self._tracker.queues[peer].late:
             return False
@@ -346,7 +351,7 @@ class _Round:
         return max(together, standing.time_left + (self._tracker.blocks + owed) / standing.rate)
 
     def _next_barred(self, peer: PeerID, view: int) -> Optional[ViewRange]:
-        """The lowest views not below ``view`` that are not to be asked of the peer in this round."""
+        """The lowest views not below ``view`` that the peer must not be asked for in this round."""
         barred = self._table.next_excluded(peer, view, self._now)
         for views in self._detached:
             if views.stop > view and (barred is None or views.start < barred.start):
@@ -408,15 +413,16 @@ class _Round:
             self._finishes = self._compute_finishes()
         if self._tracker.queues[peer].late:
             return self._next_probe(peer, blocks)
-        if not score.known:
-            return None
         owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
         for finish, entry in self._finishes:
             request = entry.request
             start = self._first_unanswered(
                 self._copied_to.get(request.request_id, entry.copied_to)
             )
-            if start >= request.views.stop or request.peer == peer or entry.depth >= MAX_COPIES:
+            if start >= request.views.stop or request.peer == peer:
+                continue
+            most = MAX_COPIES if entry.blocks > FIRST_REQUESTS[0] else MAX_SMALL_COPIES
+            if entry.depth >= most:
                 continue
             left = entry.blocks * (request.views.stop - start) / request.views.length
             part = max(1.0, min(blocks / 2, left))
@@ -437,7 +443,7 @@ class _Round:
         return None
 
     def _next_probe(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
-        """Part of what somebody else was asked, to see whether a peer that was late answers again."""
+        """Part of what another was asked, to see whether a peer that was late answers again."""
         for _, entry in self._finishes or ():
             request = entry.request
             start = self._first_unanswered(request.views.start)

@@ -350,7 +350,7 @@ class RangeFetch(Fetch):
 
     def wake_by(self, now: float) -> float:
         """Seconds: when to call ``tend`` and ``plan`` again at the latest."""
-        # Where it has nothing to ask for it is not planned, and would say for ever what it did last.
+        # Where it has nothing to ask for it is not planned, and would say the same for ever.
         asking = self.wake_at(now) if self.is_wanting or self.is_waiting else None
         return max(now, self._hopes_until if asking is None else min(self._hopes_until, asking))
 

@@ -94,7 +94,7 @@ class PeerQueue:
         self.lost: Dict[int, OpenRequest] = {}
         """Late requests that nobody waits for any more, the newest ``MAX_LOST``."""
         self.forgotten_to = 0
-        """Requests up to this id that are in neither of the two may have been made and forgotten."""
+        """Requests up to this id that are in neither of the two may have been forgotten."""
         self.reorders = False
         """Whether the peer was seen to answer a later request before an earlier one."""
         self.blocks = 0.0
@@ -209,8 +209,9 @@ class RequestTracker:
         queue.late -= 1
         queue.lost[request_id] = entry
         if len(queue.lost) > MAX_LOST:
-            queue.forgotten_to = next(iter(queue.lost))
-            del queue.lost[queue.forgotten_to]
+            oldest = next(iter(queue.lost))
+            queue.forgotten_to = max(queue.forgotten_to, oldest)
+            del queue.lost[oldest]
 
     def note_order(self, entry: OpenRequest) -> Tuple[OpenRequest, ...]:
         """

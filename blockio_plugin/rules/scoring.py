@@ -164,7 +164,7 @@ class Score:
         self.wrong = 0
         """Claims disproved since the last answer with a block."""
         self.anchor: Optional[int] = None
-        """A peer that strayed and found views that it has is asked for what follows from here on."""
+        """A peer that strayed and found views that it has is asked for what follows from here."""
         self.paused_until = 0.0
         self.last_blocks = 0
         """Blocks in its last answer that brought any."""
@@ -229,8 +229,8 @@ class Score:
         self, issued_at: float, queued: bool, blocks: int, others: float, now: float
     ) -> None:
         """
-        An answer with ``blocks`` blocks arrived. ``queued``: others were open before it. ``pace``:
-        seconds per block at which blocks arrive from all peers together.
+        An answer with ``blocks`` blocks arrived. ``queued``: other requests were open before it.
+        ``others``: seconds in which our full link was busy with other peers' answers meanwhile.
         """
         elapsed = now - issued_at
         self.blocks += blocks

@@ -2,13 +2,13 @@
 How long a peer takes to answer: a round trip, a cost per request, and seconds per block.
 
 1. A peer answers in order. The answer to a request that found it idle comes after ``round_trip +
-   overhead + blocks * seconds_per_block``. One that waited behind others comes ``overhead + blocks *
-   seconds_per_block`` after the answer before it.
+   overhead + blocks * seconds_per_block``. One that waited behind others comes ``overhead +
+   blocks * seconds_per_block`` after the answer before it.
 2. Both are linear in three unknowns, so a Kalman filter keeps them, with what is not known of them
-   yet: as long as all requests have one size, what is overhead and what is speed stays open, and the
-   covariance says so. Then the peer is asked for more now and then, which tells.
-3. Peers change. Before each sample the filter forgets a little of what it knew, and where the sample
-   is a surprise as much as it takes to explain it. So no state is for ever.
+   yet: as long as all requests have one size, what is overhead and what is speed stays open, and
+   the covariance says so. Then the peer is asked for more now and then, which tells.
+3. Peers change. Before each sample the filter forgets a little of what it knew, and where the
+   sample is a surprise as much as it takes to explain it. So no state is for ever.
 4. While our own link is full, an answer also waits for those of others. Then its time is only known
    to lie between what is left without them and all of it, and the model moves into that span.
 5. None of the three is below 0. Where the filter puts one there, it is set to its least value, and
@@ -29,11 +29,11 @@ FIRST_SPREADS = (0.6, 0.4, 0.4)
 """Standard deviations of these shares: nearly anything may be true of a first answer."""
 
 DRIFT = (0.02, 0.01, 0.05)
-"""Standard deviations, of their own size, by which round trip, overhead and seconds per block change
-from one sample to the next: a way hardly changes, a peer's load does."""
+"""Standard deviations, of their own size, by which round trip, overhead and seconds per block
+change from one sample to the next: a way hardly changes, a peer's load does."""
 
 LEAST_DRIFT = (0.002, 0.003, 0.05)
-"""The same as shares of the sample's time, on top: what was believed to be 0 may come to be more."""
+"""The same as shares of the sample's time, on top: what was taken for 0 may come to be more."""
 
 NOISE = 0.05
 """Standard deviation of a sample as a share of its time."""
@@ -52,8 +52,8 @@ VAGUE = 0.3
 another size is worth its cost."""
 
 CAUTION = 0.5
-"""Standard deviations by which overhead is taken for less than it seems where it decides how much to
-ask for: to ask for much of a peer that is only slow is worse than to ask a costly one twice."""
+"""Standard deviations by which overhead is taken for less than it seems where it decides how much
+to ask for: to ask for much of a peer that is only slow is worse than to ask a costly one twice."""
 
 
 class ServiceModel:
@@ -101,8 +101,8 @@ class ServiceModel:
         self._covariance = [way, 0.0, 0.0, overhead, 0.0, service / blocks ** 2]
 
     def _forget(self, time: float, error: float, blocks: int, way: float) -> float:
-        """Let the three drift, further where ``error`` is a surprise; the variance of the sample."""
-        jitter = min(abs(error), self.round_trip / 2)
+        """Let the three drift, further where ``error`` surprises; the variance of the sample."""
+        jitter = min(abs(error), self.round_trip / 2, time / 2)
         self._jitter += JITTER_WEIGHT * (jitter * jitter - self._jitter)
         noise = (NOISE * time) ** 2 + self._jitter + LEAST_NOISE ** 2
         drifts = (

@@ -72,7 +72,10 @@ def tell_idle_reason(
         return f"no peer covers view {lowest}"
     covering = [peer for peer in peers if table.covering(peer, lowest) is not None]
     if all(table.is_disproved(peer, lowest, now) for peer in covering):
-        return f"every peer that covers view {lowest} was asked, and what they say of it does not fit"
+        return (
+            f"every peer that covers view {lowest} was asked, "
+            "and what they say of it does not fit"
+        )
     return f"every peer that covers view {lowest} is slow or declines; waiting to ask again"
 
 

@@ -64,9 +64,10 @@ class ViewSet:
         self._bits.update([view - base for view in views])
 
     def remove_views(self, views: Iterable[int]) -> None:
-        """Take single views out; each must lie within the width of the set."""
+        """Take single views out; those outside the width of the set are not in it anyway."""
         base = self._base
-        self._bits.difference_update(BitMap([view - base for view in views]))
+        offsets = [view - base for view in views if 0 <= view - base < MAX_WIDTH]
+        self._bits.difference_update(BitMap(offsets))
 
     def remove(self, start: int, stop: int) -> None:
         """Take the views ``[start, stop)`` out."""

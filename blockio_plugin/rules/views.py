@@ -47,7 +47,7 @@ def normalise(ranges: Iterable[Tuple[int, int]]) -> ViewRanges:
 
 
 def clip(ranges: ViewRanges, window: ViewRange, most: Optional[int] = None) -> ViewRanges:
-    """The parts of the normal ``ranges`` inside ``window``, the lowest ``most``; O(log n + result)."""
+    """The lowest ``most`` parts of the normal ``ranges`` inside ``window``; O(log n + result)."""
     clipped: List[ViewRange] = []
     # The last range that starts at or below the window may reach into it.
     index = max(0, bisect_right(ranges, (window.start, VIEW_LIMIT)) - 1)

@@ -13,7 +13,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 import pytest
 
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.fetch import Fetch, Front, Limits
+from blockio_plugin.rules.fetch import (
+    LOOK_AGAIN_TIME,
+    MAX_LOOK_AGAIN_TIME,
+    STALL_TIME,
+    Fetch,
+    Front,
+    Limits,
+)
 from blockio_plugin.rules.messages import Offence
 from blockio_plugin.rules.requests import Request
 from blockio_plugin.rules.views import ViewRange, normalise
@@ -422,3 +429,118 @@ def test_an_omission_inside_an_answer_is_asked_of_another_at_once() -> None:
     assert open_views == [("honest", ViewRange(5, 6))]
     assert fetch.peers.scores["liar"].faults == 1
     assert fetch.peers.scores["honest"].faults == 0
+
+
+def asked_of_all(fetch: Fetch, now: float) -> List[Request]:
+    """What is asked now, answered empty at once by everybody, until nothing is asked."""
+    asked = []
+    for _ in range(100):
+        requests = fetch.plan(now)
+        if not requests:
+            break
+        for request in requests:
+            asked.append(request)
+            fetch.receive(request.peer, request.request_id, request.views, 0, (), now)
+    return asked
+
+
+@pytest.mark.parametrize("origin", [0.0, 1e6])
+def test_without_a_block_for_long_all_claims_are_forgotten(origin: float) -> None:
+    fetch = make_fetch()
+    for name in "ab":
+        add_peer(fetch, name)
+    fetch.expire(origin)
+    asked_of_all(fetch, origin)
+    looks: List[float] = []
+    now = origin
+    while now < origin + 400.0:
+        now += 0.5
+        fetch.expire(now)
+        # What lies at the end is asked again besides, of those who did not call it empty.
+        if not fetch.links.claims.all_denied() and asked_of_all(fetch, now):
+            looks.append(now - origin)
+    waits = [after - before for before, after in zip([0.0, *looks], looks)]
+    expected = [LOOK_AGAIN_TIME]
+    while len(expected) < len(waits):
+        expected.append(min(2 * expected[-1], MAX_LOOK_AGAIN_TIME))
+    assert len(waits) >= 7 and waits == pytest.approx(expected, abs=0.6)
+
+
+def test_all_that_peers_were_not_asked_for_is_asked_of_them_again() -> None:
+    fetch = make_fetch()
+    add_peer(fetch, "a")
+    fetch.expire(0.0)
+    table, views = fetch.peers.availability, ViewRange(1, 101)
+    table.disprove("a", views, 6, 0.0)
+    table.rest("a", views, 1e9, 0.0)
+    assert fetch.plan(LOOK_AGAIN_TIME - 0.1) == ()
+    fetch.expire(LOOK_AGAIN_TIME - 0.1)
+    assert fetch.plan(LOOK_AGAIN_TIME - 0.1) == ()
+    fetch.expire(LOOK_AGAIN_TIME)
+    assert fetch.plan(LOOK_AGAIN_TIME)[0].views.start == 1
+
+
+def test_it_looks_again_though_nobody_asks_it_to() -> None:
+    """Whoever calls when ``wake_at`` says so gets there, however little there is to do."""
+    fetch = make_fetch()
+    add_peer(fetch, "a")
+    fetch.expire(0.0)
+    fetch.peers.availability.rest("a", ViewRange(1, 101), 1e9, 0.0)
+    now = 0.0
+    while not fetch.plan(now):
+        wake_at = fetch.wake_at(now)
+        assert wake_at is not None and now < wake_at < 2 * LOOK_AGAIN_TIME
+        now = wake_at
+        fetch.expire(now)
+    assert now == pytest.approx(LOOK_AGAIN_TIME, abs=STALL_TIME)
+
+
+def test_a_block_puts_the_next_look_off() -> None:
+    fetch, chain = make_fetch(), make_chain(list(range(1, 101)))
+    add_peer(fetch, "a")
+    fetch.expire(0.0)
+    request = fetch.plan(0.0)[0]
+    answer = honest_answer(chain, request, 10 ** 9)
+    fetch.receive("a", request.request_id, *answer, LOOK_AGAIN_TIME - 1)
+    claimed = ViewRange(50, 60)
+    fetch.links.claims.add(claimed, [], "a")
+    fetch.expire(2 * LOOK_AGAIN_TIME - 1.1)
+    assert fetch.links.claims.denies_all("a", claimed)
+    fetch.expire(2 * LOOK_AGAIN_TIME - 1)
+    assert not fetch.links.claims.denies_all("a", claimed)
+
+
+def test_what_is_held_and_proven_is_not_asked_for_again() -> None:
+    fetch, chain = make_fetch(), make_chain([5, 10, 20, 60])
+    add_peer(fetch, "a", stop=61)
+    fetch.expire(0.0)
+    answer_all(fetch, chain, 0.0)
+    assert len(fetch.ready(10, 10 ** 9)) == 4
+    fetch.expire(1.0 + LOOK_AGAIN_TIME)
+    assert [request for request in fetch.plan(1.0 + LOOK_AGAIN_TIME)] == []
+
+
+def test_time_has_no_origin() -> None:
+    def play(origin: float) -> List[object]:
+        fetch, chain = make_fetch(), make_chain(list(range(1, 101)))
+        for name in "ab":
+            add_peer(fetch, name)
+        told: List[object] = []
+        open_requests: List[Request] = []
+        for step in range(200):
+            now = origin + step / 4
+            told.extend(r.request_id for r in fetch.expire(now))
+            requests = fetch.plan(now)
+            told.extend(request[:4] for request in requests)
+            open_requests.extend(r for r in requests if r.peer == "a" or step > 100)
+            for request in open_requests[:1]:
+                answer = honest_answer(chain, request, 10 ** 9)
+                fetch.receive(request.peer, request.request_id, *answer, now)
+            del open_requests[:1]
+        told.append(len(fetch.ready(1000, 10 ** 9)))
+        return told
+
+    expected = play(0.0)
+    assert expected[-1] == 100
+    for origin in (1.0, 2.0 ** 10, 2.0 ** 30):
+        assert play(origin) == expected

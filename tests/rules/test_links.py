@@ -1,5 +1,4 @@
 """Gaps are closed by links alone, and blame falls on who was wrong."""
-from math import inf
 from typing import List
 
 from blockio_plugin.rules.block_cache import BlockCache
@@ -32,8 +31,10 @@ class Scene:
     def answer(self, peer: str, start: int, stop: int, *without: int) -> None:
         blocks = [b for b in self.chain if start <= b.view < stop and b.view not in without]
         self.ledger.answer(ViewRange(start, stop))
-        self.cache.add(self.cache.select_fresh(blocks), peer)
-        self.links.answered(peer, ViewRange(start, stop), stop, blocks, 1.0)
+        fresh = self.cache.select_fresh(blocks)
+        self.cache.add(fresh, peer)
+        known = len(blocks) - len(fresh)
+        self.links.answered(peer, ViewRange(start, stop), stop, blocks, known, 1.0)
 
     def faults(self) -> List[int]:
         return [score.faults for score in self.peers.scores.values()]
@@ -174,9 +175,32 @@ def test_the_tail_is_wanted_again_only_as_far_as_others_cover_it() -> None:
     assert not scene.ledger.wanted.count(31, 100)
 
 
-def test_proven_ranges_below_the_front_are_forgotten() -> None:
+def test_a_liar_is_not_asked_again_for_longer_each_time() -> None:
+    seconds = []
+    for lies in range(3):
+        scene = Scene()
+        for _ in range(lies):
+            scene.peers.scores["a"].disproved(1.0)
+        scene.answer("a", 1, 41, 20)
+        table = scene.peers.availability
+        ends = next(s for s in range(10_000) if table.may_ask("a", 20, 1.0 + s))
+        seconds.append(ends)
+    assert seconds[1] == 2 * seconds[0] and seconds[2] == 2 * seconds[1]
+
+
+def test_what_was_claimed_is_wanted_again_when_claims_are_forgotten() -> None:
     scene = Scene()
-    scene.peers.availability.exclude("a", ViewRange(5, 9), inf)
+    scene.answer("a", 1, 31)
+    scene.answer("a", 41, 100, *range(41, 100))
+    scene.links.forget_claims()
+    # What is proven, or holds a block, stays answered.
+    assert scene.ledger.is_answered(1, 31)
+    assert scene.ledger.wanted.count(31, 100) == 69
+    assert not scene.links.claims.all_denied()
+
+
+def test_what_is_disputed_below_the_front_is_forgotten() -> None:
+    scene = Scene()
     scene.answer("a", 1, 41, 20)
     assert scene.links.disputed
     scene.links.advance(41, b"40")

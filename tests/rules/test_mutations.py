@@ -8,7 +8,7 @@ from typing import Iterable
 
 import pytest
 
-from blockio_plugin.rules.availability import AvailabilityTable, Exclusion
+from blockio_plugin.rules.exclusions import Exclusions
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.links import Links
 from blockio_plugin.rules.view_set import ViewSet
@@ -26,6 +26,15 @@ SCENARIO = read_scenario(
             {"rate": 100.0, "omits": 0.2},
             {"rate": 200.0, "silent_after": 0.5},
         ],
+    },
+    "mutations",
+)
+
+QUICK_LIAR = read_scenario(
+    {
+        "chain": {"views": 600, "filled": [[0, 600, 0.6]]},
+        "simulation": {"limit": 60.0},
+        "peers": [{"rate": 20.0}, {"rate": 1000.0, "omits": 0.5}],
     },
     "mutations",
 )
@@ -56,20 +65,31 @@ def test_a_cut_answer_must_give_its_rest_back(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_gap_must_be_disproved_by_links(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Links, "_dispute", lambda self, gap: None)
+    monkeypatch.setattr(Links, "_dispute", lambda self, gap, now: None)
     monkeypatch.setattr(Links, "_reopen", lambda self, views: None)
+    # Without a block for long, all claims would be forgotten in the end.
+    monkeypatch.setattr(Links, "forget_claims", lambda self: None)
     assert not play()
 
 
+def test_claims_must_be_forgotten_some_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Links, "_dispute", lambda self, gap, now: None)
+    monkeypatch.setattr(Links, "_reopen", lambda self, views: None)
+    # All that was believed in spite of the links is asked for again.
+    assert play()
+
+
 def test_who_was_wrong_must_not_be_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    honest_requests = sum(peer.requests for peer in Run(SCENARIO, 3).play().peers)
+    def requests_to_the_liar() -> int:
+        return Run(QUICK_LIAR, 3).play().peers[1].requests
 
-    def excluded(self: AvailabilityTable, peer: object) -> Iterable[Exclusion]:
-        return []
+    few = requests_to_the_liar()
 
-    monkeypatch.setattr(AvailabilityTable, "excluded", excluded)
-    requests = sum(peer.requests for peer in Run(SCENARIO, 3).play().peers)
-    assert requests > 1.2 * honest_requests
+    def add(self: Exclusions, views: ViewRange, until: float, now: float) -> None:
+        """Leave out nothing."""
+
+    monkeypatch.setattr(Exclusions, "add", add)
+    assert requests_to_the_liar() > 10 * few
 
 
 def test_time_outs_must_return_views_once(monkeypatch: pytest.MonkeyPatch) -> None:

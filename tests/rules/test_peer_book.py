@@ -3,7 +3,7 @@ from typing import Optional
 
 import pytest
 
-from blockio_plugin.rules.peer_book import PeerBook
+from blockio_plugin.rules.peer_book import QUIET_FACTOR, QUIET_TIME, PeerBook
 from blockio_plugin.rules.requests import OpenRequest
 from blockio_plugin.rules.views import ViewRange
 
@@ -54,12 +54,36 @@ def test_who_comes_back_begins_anew() -> None:
     assert not peers.tracker.queue("a").unanswered
 
 
+def fill_link(peers: PeerBook) -> float:
+    """A hundred blocks a second, one answer right after another; when (s) the last one came."""
+    for second in range(1, 41):
+        peers.arrivals.note("ab"[second % 2], 100, 0.0, float(second))
+    return 40.0
+
+
 def test_the_link_time_is_what_all_blocks_in_flight_take() -> None:
     peers = make("a", "b")
-    assert peers.link_time == 0
+    assert peers.compute_link_time(0.0) == 0
+    now = fill_link(peers)
+    assert peers.compute_link_time(now) == 0
     ask(peers, "a", 30.0)
     ask(peers, "b", 10.0)
-    peers.goodput.note(100, 0.0)
-    peers.goodput.note(100, 0.001)
-    assert peers.goodput.block_time > 0
-    assert peers.link_time == pytest.approx(40 * peers.goodput.block_time)
+    assert peers.compute_link_time(now) == pytest.approx(40 * 0.01)
+
+
+def test_one_peer_alone_shows_no_full_link() -> None:
+    peers = make("a", "b")
+    ask(peers, "a", 30.0)
+    for second in range(1, 41):
+        peers.arrivals.note("a", 100, 0.0, float(second))
+    assert peers.compute_link_time(40.0) == 0
+
+
+def test_a_link_that_is_quiet_for_long_is_not_full() -> None:
+    peers = make("a", "b")
+    ask(peers, "a", 300.0)
+    now = fill_link(peers)
+    # The oldest open request takes the link 3 s.
+    quiet = QUIET_FACTOR * 3.0 + QUIET_TIME
+    assert peers.compute_link_time(now + quiet - 0.1) == pytest.approx(3.0)
+    assert peers.compute_link_time(now + quiet + 0.1) == 0

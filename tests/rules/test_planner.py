@@ -1,17 +1,29 @@
 """Single decisions of the planner."""
-from typing import List, Tuple
+from typing import List, Optional, Tuple
 
 import pytest
 
 from blockio_plugin.rules.peer_book import PeerBook
-from blockio_plugin.rules.planner import LONG_SHARE, Demand, Plan, plan
+from blockio_plugin.rules.planner import (
+    DECLINED_UNANSWERED,
+    LONG_SHARE,
+    MAX_COPIES,
+    Demand,
+    Plan,
+    Proposal,
+    plan,
+)
 from blockio_plugin.rules.ranking import rank_segments
-from blockio_plugin.rules.requests import MAX_UNANSWERED
-from blockio_plugin.rules.scoring import FIRST_REQUESTS
+from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest
+from blockio_plugin.rules.scoring import (
+    FIRST_REQUESTS,
+    PROBE_EVERY,
+    PROBE_FACTOR,
+    REQUEST_TIME,
+    STRAY_DECLINES,
+)
 from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import ViewRange
-
-PACE = 1e-9
 
 
 def make_peers(*names: str, stop: int = 10_000) -> PeerBook:
@@ -27,8 +39,10 @@ def measure(peers: PeerBook, name: str, rate: float, rtt: float = 0.1) -> None:
     done = 5.0
     for blocks in (8, 32, 40, 40, 40, 40):
         done += blocks / rate
-        peers.scores[name].supplied(5.0 - rtt, True, blocks, PACE, done)
+        peers.scores[name].supplied(5.0 - rtt, True, blocks, 0.0, done)
     peers.scores[name].paused_until = 0.0
+    # So that none of the next is a probe.
+    peers.tracker.queue(name).issued = 6
 
 
 def decide(
@@ -39,12 +53,28 @@ def decide(
     stop: int = 10_000,
     density: float = 1.0,
     room: float = 1e9,
+    link_time: float = 0.0,
+    may_copy: bool = True,
+    answered: Optional[ViewSet] = None,
+    in_flight: Optional[ViewSet] = None,
 ) -> Plan:
     partition = peers.availability.partition(ViewRange(0, 10_000))
     ranking = rank_segments(
         partition, wanted, peers.scores, peers.availability, density, now
     )
-    demand = Demand(wanted, partition, ranking, stop, density, room, 0.0, True)
+    demand = Demand(
+        front=0,
+        wanted=wanted,
+        in_flight=ViewSet(0) if in_flight is None else in_flight,
+        answered=ViewSet(0) if answered is None else answered,
+        partition=partition,
+        ranking=ranking,
+        stop=stop,
+        density=density,
+        room=room,
+        link_time=link_time,
+        may_copy=may_copy,
+    )
     return plan(demand, peers.availability, peers.tracker, peers.scores, clock_index, now)
 
 
@@ -98,7 +128,7 @@ def test_what_a_peer_was_wrong_about_is_passed_over_and_left_to_others() -> None
     peers = make_peers("wrong", "right")
     for name in ("wrong", "right"):
         measure(peers, name, 100.0)
-    peers.availability.exclude("wrong", ViewRange(0, 50), float("inf"))
+    peers.availability.disprove("wrong", ViewRange(0, 50), 0, 10.0)
     wanted = ViewSet(0, [(40, 60)])
     for peer, start, stop in asked(decide(peers, wanted)):
         assert peer == "right" or start >= 50
@@ -139,7 +169,7 @@ def test_no_more_is_asked_than_there_is_room_for() -> None:
     assert decide(peers, ALL, room=0.5).proposals == ()
 
 
-def test_an_idle_peer_takes_over_what_ends_last_but_not_for_the_third_time() -> None:
+def test_an_idle_peer_takes_over_what_ends_last_once() -> None:
     peers = make_peers("slow", "quick", "other")
     measure(peers, "slow", 2.0)
     measure(peers, "quick", 200.0)
@@ -155,14 +185,14 @@ def test_an_idle_peer_takes_over_what_ends_last_but_not_for_the_third_time() -> 
     assert decide(peers, ViewSet(0)).proposals == ()
 
 
-def burden(peers: PeerBook, name: str, rate: float, answers: int = 2) -> None:
-    """As if each request cost the peer 3 s, and it had answered the first ones up to second 10."""
-    score, rtt, now = peers.scores[name], 0.1, 10.0
-    services = [3.0 + blocks / rate for blocks in FIRST_REQUESTS[:answers]]
-    issued = done = now - rtt - sum(services)
-    for number, service in enumerate(services):
-        done += service
-        score.supplied(issued, number > 0, FIRST_REQUESTS[number], PACE, done + rtt)
+def burden(peers: PeerBook, name: str, rate: float, answers: int = 24) -> None:
+    """As if each request cost the peer 3 s, and it had answered some up to second 10."""
+    score, way, now = peers.scores[name], 0.1, 10.0
+    sizes = ([*FIRST_REQUESTS, 100, 300] * answers)[:answers]
+    issued = done = now - way - sum(3.0 + blocks / rate for blocks in sizes)
+    for number, blocks in enumerate(sizes):
+        done += 3.0 + blocks / rate
+        score.supplied(issued, number > 0, blocks, 0.0, done + way)
     score.paused_until = 0.0
 
 
@@ -172,9 +202,13 @@ def test_a_peer_costly_to_ask_is_asked_for_what_it_can_give_until_the_others_end
     burden(peers, "costly", 60.0)
     planned = decide(peers, ViewSet(0, [(0, 1000)]))
     sizes = [item.blocks for item in planned.proposals if item.peer == "costly"]
-    # 100 t + 60 (t - 3.1) = 1000
-    end = (1000 + 60 * 3.1) / 160
-    assert sizes == [pytest.approx(60 * (end * LONG_SHARE - 3.1), rel=0.03)]
+    costly = peers.scores["costly"]
+    cost, rate = costly.round_trip + costly.overhead, 1 / costly.seconds_per_block
+    assert cost == pytest.approx(3.1, rel=0.25) and rate == pytest.approx(60.0, rel=0.1)
+    quick = 1 / peers.scores["quick"].value
+    # quick * t + rate * (t - cost) = 1000
+    end = (1000 + rate * cost) / (quick + rate)
+    assert sizes == [pytest.approx(rate * (end * LONG_SHARE - cost), rel=0.03)]
 
 
 def test_a_peer_of_unknown_speed_counts_like_the_costly_one_that_is_asked() -> None:
@@ -182,14 +216,19 @@ def test_a_peer_of_unknown_speed_counts_like_the_costly_one_that_is_asked() -> N
     measure(peers, "quick", 100.0)
     burden(peers, "costly", 30.0)
     burden(peers, "other", 30.0, answers=1)
+    other = peers.scores["other"]
+    # By its one answer it may be costly as well.
+    other.sure_overhead = other.overhead = 3.0
     peers.tracker.issue("other", ViewRange(9000, 9001), 1, 0.0, False, 10.0, 99.0)
     planned = decide(peers, ViewSet(0, [(0, 1000)]))
     sizes = [item.blocks for item in planned.proposals if item.peer == "costly"]
-    other = peers.scores["other"]
+    costly = peers.scores["costly"]
+    cost, rate = costly.round_trip + costly.overhead, 1 / costly.seconds_per_block
+    quick = 1 / peers.scores["quick"].value
     begin = 2 * (other.round_trip + other.overhead)
-    # 100 t + 30 (t - 3.1) + 30 (t - begin) = 1000
-    end = (1000 + 30 * 3.1 + 30 * begin) / 160
-    assert sizes == [pytest.approx(30 * (end * LONG_SHARE - 3.1), rel=0.03)]
+    # quick * t + rate * (t - cost) + rate * (t - begin) = 1000
+    end = (1000 + rate * (cost + begin)) / (quick + 2 * rate)
+    assert sizes == [pytest.approx(rate * (end * LONG_SHARE - cost), rel=0.03)]
 
 
 def test_the_end_is_not_expected_sooner_than_at_the_rates_so_far() -> None:
@@ -201,5 +240,206 @@ def test_the_end_is_not_expected_sooner_than_at_the_rates_so_far() -> None:
     planned = decide(peers, ViewSet(0, [(0, 400)]))
     rate = sum(1 / score.value for score in peers.scores.values())
     assert [item.peer for item in planned.proposals] == ["costly"]
-    likely = 60 * ((400 + 300) / rate * LONG_SHARE - 3.1)
+    costly = peers.scores["costly"]
+    left = (400 + 300) / rate * LONG_SHARE - costly.round_trip - costly.overhead
+    likely = left / costly.seconds_per_block
     assert planned.proposals[0].blocks == pytest.approx(likely, rel=0.05)
+
+
+def owe(peers: PeerBook, name: str, start: int, stop: int, issued_at: float = 9.9) -> OpenRequest:
+    views = ViewRange(start, stop)
+    blocks = views.length
+    return peers.tracker.issue(name, views, blocks, float(blocks), False, issued_at, 99.0)
+
+
+def make_late(peers: PeerBook, name: str) -> None:
+    """It was measured, and has let a request go by; it does not pause any more."""
+    measure(peers, name, 500.0)
+    peers.tracker.mark_late(owe(peers, name, 9000, 9001))
+
+
+def of(planned: Plan, peer: str) -> List[Proposal]:
+    return [item for item in planned.proposals if item.peer == peer]
+
+
+@pytest.mark.parametrize("owed", [0, 1, 1000])
+def test_nothing_depends_on_a_peer_that_was_late_while_another_can_be_asked(owed: int) -> None:
+    peers = make_peers("late", "slow")
+    make_late(peers, "late")
+    measure(peers, "slow", 20.0)
+    for number in range(bool(owed)):
+        owe(peers, "slow", 5000, 5000 + owed)
+    for index in range(4):
+        assert of(decide(peers, ALL, index, may_copy=False), "late") == []
+
+
+def test_a_peer_that_was_late_is_asked_for_what_nobody_else_can_be_asked_for() -> None:
+    def views(*changes: str) -> List[ViewRange]:
+        peers = make_peers("late", "other")
+        make_late(peers, "late")
+        if "is new" not in changes:
+            measure(peers, "other", 20.0)
+        if "lacks" in changes:
+            peers.availability.advertise("other", 9999, (ViewRange(100, 10_000),))
+        if "was wrong" in changes:
+            peers.availability.disprove("other", ViewRange(0, 100), 0, 10.0)
+        if "was late" in changes:
+            peers.tracker.mark_late(owe(peers, "other", 8000, 8001))
+        return [item.views for item in of(decide(peers, ALL, may_copy=False), "late")]
+
+    for change in ("lacks", "was wrong", "was late", "is new"):
+        found, = views(change)
+        assert found.start < 100 and found.length == FIRST_REQUESTS[0]
+    assert views() == []
+
+
+def test_a_peer_that_was_late_is_probed_by_a_copy() -> None:
+    peers = make_peers("late", "slow")
+    make_late(peers, "late")
+    measure(peers, "slow", 20.0)
+    entry = owe(peers, "slow", 0, 20)
+    probe, = of(decide(peers, ViewSet(0)), "late")
+    assert probe.is_probe and probe.copy_of is entry
+    assert probe.views == ViewRange(0, FIRST_REQUESTS[0])
+    # However much is wanted besides, and though somebody copied it already.
+    entry.copied_to = entry.request.views.stop
+    probe, = of(decide(peers, ALL), "late")
+    assert probe.is_probe and probe.copy_of is entry
+    # One at a time.
+    copy = owe(peers, "late", *probe.views)
+    assert of(decide(peers, ALL), "late") == []
+    peers.tracker.mark_late(copy)
+    assert len(of(decide(peers, ALL), "late")) == 1
+    assert of(decide(peers, ALL, may_copy=False), "late") == []
+    peers.availability.disprove("late", ViewRange(0, 20), 0, 10.0)
+    assert of(decide(peers, ViewSet(0)), "late") == []
+
+
+def test_a_copy_that_brought_nothing_may_be_followed_by_another() -> None:
+    peers = make_peers("slow", "quick", "other")
+    measure(peers, "slow", 2.0)
+    measure(peers, "quick", 200.0)
+    measure(peers, "other", 200.0)
+    entry = owe(peers, "slow", 0, 20)
+    copy = peers.tracker.issue("quick", ViewRange(0, 20), 20, 20.0, True, 9.9, 99.0)
+    copy.copy_of, entry.copied_to = entry, 20
+    assert [item.views for item in of(decide(peers, ViewSet(0)), "other")] == []
+    peers.tracker.mark_late(copy)
+    second, *_ = of(decide(peers, ViewSet(0)), "other")
+    assert second.copy_of is entry and second.views.start == 0
+
+
+def test_a_copy_may_be_copied_in_turn_but_not_for_ever() -> None:
+    peers = make_peers("0", "1", "2", "3", "idle")
+    for name in ("0", "1", "2", "3"):
+        measure(peers, name, 2.0)
+    measure(peers, "idle", 200.0)
+    last = owe(peers, "0", 0, 20)
+    depths = []
+    for name in ("1", "2", "3", "idle"):
+        copies = of(decide(peers, ViewSet(0)), "idle")
+        depths.append({copy.copy_of.depth for copy in copies if copy.copy_of is not None})
+        if name == "idle":
+            break
+        copy = peers.tracker.issue(name, ViewRange(0, 20), 20, 20.0, True, 9.9, 99.0)
+        copy.note_copy(last, is_probe=False)
+        last = copy
+    assert depths == [{depth} for depth in range(MAX_COPIES)] + [set()]
+
+
+@pytest.mark.parametrize("overhead, is_bridged", [(0.0, False), (0.04, False), (0.06, True)])
+def test_what_was_answered_in_between_is_asked_again_where_a_request_costs_more(
+    overhead: float, is_bridged: bool
+) -> None:
+    def first(answered: ViewSet, in_flight: ViewSet) -> ViewRange:
+        peers = make_peers("a")
+        measure(peers, "a", 100.0)
+        score = peers.scores["a"]
+        score.sure_overhead = overhead
+        score.request_blocks = score.answer_limit
+        score.refill_below = 1000.0
+        # Five answered views of 10 ms each lie between.
+        wanted = ViewSet(0, [(0, 10), (15, 100)])
+        planned = decide(peers, wanted, answered=answered, in_flight=in_flight)
+        return planned.proposals[0].views
+
+    between = ViewSet(0, [(10, 15)])
+    found = first(between, ViewSet(0))
+    assert found.start == 0 and (found.stop > 15 if is_bridged else found.stop == 10)
+    # Never what is under way, nor what was not answered.
+    assert first(between, between) == first(ViewSet(0), between) == ViewRange(0, 10)
+    assert first(ViewSet(0), ViewSet(0)) == ViewRange(0, 10)
+
+
+def test_nothing_is_copied_that_would_come_after_it_through_our_own_link() -> None:
+    peers = make_peers("slow", "quick")
+    measure(peers, "slow", 2.0)
+    measure(peers, "quick", 200.0)
+    owe(peers, "slow", 0, 20)
+    assert of(decide(peers, ViewSet(0)), "quick")
+    assert of(decide(peers, ViewSet(0), link_time=5.0), "quick") == []
+
+
+def test_a_peer_that_strays_is_asked_elsewhere_until_it_has_found_a_place() -> None:
+    def starts(declines: int, anchor: Optional[int] = None) -> List[int]:
+        peers = make_peers("a")
+        measure(peers, "a", 100.0)
+        for _ in range(declines):
+            peers.scores["a"].declined(0.0)
+        peers.scores["a"].anchor = anchor
+        return [decide(peers, ALL, index).proposals[0].views.start for index in range(40)]
+
+    assert set(starts(STRAY_DECLINES - 1)) == {0}
+    places = sorted(starts(STRAY_DECLINES))
+    # They spread: no gap is much wider than if they lay evenly.
+    gaps = [after - before for before, after in zip([0, *places], [*places, 10_000])]
+    assert max(gaps) < 3 * 10_000 / 40
+    assert set(starts(STRAY_DECLINES, anchor=1234)) == {1234}
+
+
+def test_a_peer_that_strays_is_asked_in_all_its_segments() -> None:
+    peers = make_peers("a", "b")
+    measure(peers, "a", 100.0)
+    peers.availability.advertise("b", 99, (ViewRange(0, 5000),))
+    peers.scores["a"].disproved(0.0)
+    assert peers.scores["a"].strays
+    places = [of(decide(peers, ALL, index), "a")[0].views.start for index in range(40)]
+    assert min(places) < 2500 and max(places) > 7500
+
+
+def test_a_peer_that_declines_has_few_requests_and_all_the_fewer_when_it_strays() -> None:
+    for declines, most in ((1, DECLINED_UNANSWERED), (STRAY_DECLINES, 1)):
+        peers = make_peers("a")
+        measure(peers, "a", 1000.0)
+        for _ in range(declines):
+            peers.scores["a"].declined(0.0)
+        peers.scores["a"].cap = 1e6
+        planned = decide(peers, ALL, room=1e6)
+        assert 1 <= len(planned.proposals) <= most
+
+
+def test_who_may_be_slow_or_costly_is_asked_for_more_now_and_then() -> None:
+    sizes = []
+    for issued in range(3 * PROBE_EVERY):
+        peers = make_peers("a")
+        for number in range(6):
+            peers.scores["a"].supplied(9.0 + number / 10, True, 10, 0.0, 9.1 + number / 10)
+        peers.scores["a"].paused_until = 0.0
+        assert peers.scores["a"].is_vague
+        peers.tracker.queue("a").issued = issued
+        sizes.append(decide(peers, ALL).proposals[0].blocks)
+    usual = min(sizes)
+    probes = [number for number, size in enumerate(sizes) if size > usual]
+    assert len(probes) == 3 and probes[1] - probes[0] == PROBE_EVERY
+    assert {sizes[number] for number in probes} == {max(usual, 10) * PROBE_FACTOR}
+
+
+def test_who_is_costly_by_all_likelihood_has_one_request_at_a_time() -> None:
+    peers = make_peers("a")
+    measure(peers, "a", 1000.0)
+    score = peers.scores["a"]
+    # However much it may owe.
+    score.request_blocks, score.refill_below = 100.0, 1000.0
+    assert len(decide(peers, ALL).proposals) > 5
+    score.sure_overhead = 1.01 * REQUEST_TIME
+    assert len(decide(peers, ALL).proposals) == 1

@@ -516,7 +516,9 @@ def test_what_is_asked_for_is_waited_for_longer() -> None:
 
 def test_what_timed_out_is_asked_of_others_first() -> None:
     scene = Scene((10, 100))
-    scene.fetch.plan_within(MANY, 0.0)
+    # It was heard of before, so our link is not silent.
+    scene.say("a", 10, 20)
+    assert scene.fetch.plan_within(MANY, 0.0)
     late = WAIT_TIME + 1.0
     scene.tend(late - 1.0)
     assert scene.main.expire(late)
@@ -568,8 +570,8 @@ def test_it_goes_on_with_what_was_asked_for_or_our_own_chain_covers_there() -> N
     far = 5 * HORIZON_VIEWS
     scene = Scene((190, 2 ** 40), covers=((0, 200), (far + 6, far + 20)))
     scene.fetch.note_own_ranges((ViewRange(far, far + 10),))
-    scene.ask("a", far + 6, far + 16)
     scene.say("a", 190, 200)
+    scene.ask("a", far + 6, far + 16)
     scene.tend(WAIT_TIME)
     assert scene.fetch.front.view == far
     assert scene.fetch.next_due() is None

@@ -1,6 +1,7 @@
 """A refused block goes with what follows it, and comes back as another one or not at all."""
 from typing import List
 
+from blockio_plugin.rules.availability import EXCLUDED_TIME
 from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.ledger import Ledger
@@ -59,7 +60,7 @@ def test_its_sender_is_at_fault_and_not_asked_for_it_again() -> None:
     scene.refuse(CHAIN[3])
     assert [score.faults for score in scene.peers.scores.values()] == [1, 0]
     table = scene.peers.availability
-    assert not table.may_ask("a", 6, 10.0 ** 9)
+    assert not table.may_ask("a", 6, 5.0 + EXCLUDED_TIME)
     assert table.may_ask("a", 7, 5.0) and table.may_ask("b", 6, 5.0)
 
 

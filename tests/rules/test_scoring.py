@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 import pytest
 
 from blockio_plugin.rules.scoring import (
+    DECLINE_PAUSE,
     DECREASE,
     FIRST_REQUESTS,
     INCREASE,
+    MAX_EMPTY_PAUSE,
     MAX_PAUSE,
     MIN_TRUST,
+    STRAY_DECLINES,
     Score,
 )
-
-NO_PACE = 1e-9
-"""Blocks of others arrive so fast that our link is no limit."""
 
 
 def play(score: Score, rate: float, rtt: float, overhead: float, sizes: Sequence[int]) -> float:
@@ -26,7 +26,7 @@ def play(score: Score, rate: float, rtt: float, overhead: float, sizes: Sequence
     for index, blocks in enumerate(sizes):
         done = max(done, issued[index] + rtt / 2) + overhead + blocks / rate
         now = done + rtt / 2
-        score.supplied(issued[index], index > 0, blocks, NO_PACE, now)
+        score.supplied(issued[index], index > 0, blocks, 0.0, now)
         issued.append(now)
     return now
 
@@ -43,13 +43,15 @@ def test_the_rate_is_found_from_pipelined_answers(
     # As long as requests are answered back to back, the way does not count.
     sizes = [max(size, int(rate * rtt) + 1) for size in sizes]
     play(score, rate, rtt, 0.0, [*FIRST_REQUESTS, *sizes])
-    assert score.service_time(100) == pytest.approx(100 / rate, rel=0.25)
+    assert score.service_time(sizes[-1]) == pytest.approx(sizes[-1] / rate, rel=0.25)
 
 
 def test_overhead_is_told_from_speed() -> None:
     score = Score()
-    play(score, 60.0, 0.1, 3.0, FIRST_REQUESTS)
-    assert score.overhead == pytest.approx(3.0, abs=0.3)
+    play(score, 60.0, 0.1, 3.0, [*FIRST_REQUESTS, 64])
+    assert score.sure_overhead > 1.0 and score.request_blocks > 300
+    play(score, 60.0, 0.1, 3.0, [*FIRST_REQUESTS, 64, *[300, 500] * 5])
+    assert score.overhead == pytest.approx(3.0, abs=0.5)
     assert 1 / score.seconds_per_block == pytest.approx(60.0, rel=0.3)
     assert score.request_blocks > 400
 
@@ -69,12 +71,60 @@ def test_trust_falls_by_half_and_recovers_by_steps() -> None:
     before, budget = score.value, score.budget
     score.timed_out(1.0)
     assert score.trust == DECREASE and score.value > before and score.budget < budget
-    score.supplied(1.0, False, 10, NO_PACE, 1.2)
+    score.supplied(1.0, False, 10, 0.0, 1.2)
     assert score.trust == DECREASE + INCREASE
     for _ in range(50):
-        score.declined(2.0)
+        score.timed_out(2.0)
     assert score.trust == MIN_TRUST
-    assert score.paused_until <= 2.0 + MAX_PAUSE
+    assert score.paused_until == 2.0 + MAX_PAUSE
+
+
+def test_who_declines_some_requests_gets_fewer_and_larger_ones() -> None:
+    score = Score()
+    play(score, 100.0, 0.1, 0.0, [8, 32, 20, 20])
+    before, usual = score.value, score.request_blocks
+    for _ in range(6):
+        score.declined(1.0)
+        score.answered()
+    # It is honest, and as quick as it was with what it takes on.
+    assert score.trust == 1.0 and score.paused_until <= 1.0
+    assert score.value > before and score.request_blocks > 2 * usual
+    for _ in range(40):
+        score.answered()
+    score.not_cut_short()
+    play(score, 100.0, 0.1, 0.0, [20])
+    assert score.request_blocks == pytest.approx(usual, rel=0.3)
+
+
+def test_pauses_after_declines_in_a_row_grow_up_to_a_bound() -> None:
+    score, pauses = Score(), []
+    for number in range(40):
+        now = 100.0 * number
+        score.declined(now)
+        pauses.append(score.paused_until - now)
+        assert score.strays == (number + 1 >= STRAY_DECLINES)
+    assert pauses[0] <= 0 and pauses[STRAY_DECLINES - 1] == pytest.approx(DECLINE_PAUSE)
+    growing = pauses[STRAY_DECLINES - 1:]
+    assert all(before <= after + 1e-6 for before, after in zip(growing, growing[1:]))
+    assert pauses[-1] == MAX_EMPTY_PAUSE
+    score.answered()
+    score.declined(1e4)
+    assert score.paused_until < 1e4 and not score.strays
+
+
+def test_nobody_pauses_for_ever() -> None:
+    score = Score()
+    for number in range(100):
+        now = 1e3 * number
+        for fault, most in (
+            (score.timed_out, MAX_PAUSE),
+            (score.disproved, MAX_EMPTY_PAUSE),
+            (score.undelivered, MAX_EMPTY_PAUSE),
+            (score.declined, MAX_EMPTY_PAUSE),
+        ):
+            score.paused_until = 0.0
+            fault(now)
+            assert score.paused_until <= now + most
 
 
 def test_pauses_double_until_a_block_comes() -> None:
@@ -84,7 +134,7 @@ def test_pauses_double_until_a_block_comes() -> None:
         score.disproved(100.0 * number)
         pauses.append(score.paused_until - 100.0 * number)
     assert pauses == [pauses[0] * 2 ** number for number in range(4)]
-    score.supplied(400.0, False, 5, NO_PACE, 400.5)
+    score.supplied(400.0, False, 5, 0.0, 400.5)
     assert score.paused_until <= 400.5
 
 
@@ -122,9 +172,11 @@ def test_a_short_answer_limits_the_next_ones_and_the_limit_recovers() -> None:
 
 def test_our_own_link_is_not_taken_for_overhead() -> None:
     score = Score()
-    now = 0.0
+    now = play(score, 100.0, 0.1, 0.0, [8, 32, 10, 10])
+    overhead = score.overhead
     for blocks in (8, 32, 4, 12, 6, 10, 3, 9):
         # Our link brings 100 blocks/s in all; 0.4 s of others' blocks come before each of its own.
         now += 0.4 + blocks / 100
-        score.supplied(now - 1.0, True, blocks, 0.01, now)
-    assert score.overhead == 0.0
+        score.supplied(now - 1.0, True, blocks, 0.4, now)
+    assert score.overhead <= overhead + 0.01
+    assert score.sure_overhead < 0.02

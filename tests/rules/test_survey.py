@@ -88,17 +88,55 @@ def test_an_advert_or_another_target_cuts_the_line_anew() -> None:
     assert scene.bounds() == [(0, 100)]
 
 
-def test_what_was_cut_short_is_cut_anew_when_the_front_has_moved_on() -> None:
-    scene = Scene()
+def cut_into_many(scene: Scene) -> int:
+    """The lowest view past a partition that is cut short."""
     stop = 10 * MAX_SEGMENTS
     scene.ledger.set_target(stop)
     many = normalise((view, view + 5) for view in range(0, stop, 10))
     scene.peers.availability.advertise("a", stop, many)
+    partition, _ = scene.survey.look(scene.ledger, 1.0, 0.0)
+    assert partition.views.stop < stop
+    return partition.views.stop
+
+
+def test_what_was_cut_short_stays_while_something_in_it_is_wanted() -> None:
+    scene = Scene()
+    end = cut_into_many(scene)
     first, _ = scene.survey.look(scene.ledger, 1.0, 0.0)
-    assert first.views.stop < stop
+    scene.ledger.take(ViewRange(0, end - 1))
     scene.ledger.advance(100)
-    second, _ = scene.survey.look(scene.ledger, 1.0, 0.0)
-    assert second.views.start == 100 and second.views.stop > first.views.stop
+    assert scene.survey.look(scene.ledger, 1.0, 0.0)[0] is first
+
+
+@pytest.mark.parametrize("advances", [False, True])
+def test_what_was_cut_short_moves_on_when_nothing_in_it_is_wanted(advances: bool) -> None:
+    scene = Scene()
+    end = cut_into_many(scene)
+    scene.ledger.take(ViewRange(0, end))
+    if advances:
+        scene.ledger.advance(100)
+    partition, ranking = scene.survey.look(scene.ledger, 1.0, 0.0)
+    assert partition.views.start == end and partition.views.stop > end
+    assert ranking.order["a"]
+    # What lies below may come back.
+    scene.ledger.land(ViewRange(200, 205), ())
+    scene.ledger.want_again(ViewRange(200, 205))
+    partition, ranking = scene.survey.look(scene.ledger, 1.0, 0.0)
+    assert 200 in partition.views
+    wanted = {partition.segments[number].start for number in ranking.order["a"]}
+    assert 200 in wanted
+
+
+def test_it_moves_on_to_the_end() -> None:
+    scene = Scene()
+    end = cut_into_many(scene)
+    while end < scene.ledger.target:
+        scene.ledger.take(ViewRange(0, end))
+        partition, _ = scene.survey.look(scene.ledger, 1.0, 0.0)
+        assert partition.views.stop > end
+        end = partition.views.stop
+    scene.ledger.take(ViewRange(0, end))
+    assert scene.survey.look(scene.ledger, 1.0, 1.0)[1].order == {}
 
 
 def test_a_line_that_was_not_cut_short_stays_when_the_front_moves_on() -> None:

@@ -3,6 +3,7 @@ from typing import Optional
 
 import pytest
 
+from blockio_plugin.rules.availability import EXCLUDED_TIME
 from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.peer_book import PeerBook
@@ -100,10 +101,13 @@ def test_all_who_cover_the_lowest_view_were_wrong_or_are_slow() -> None:
     scene = Scene()
     slow = "every peer that covers view 0 is slow or declines; waiting to ask again"
     assert scene.reason() == slow
-    scene.peers.availability.exclude("a", ViewRange(0, 1), 5.0)
+    table = scene.peers.availability
+    table.rest("a", ViewRange(0, 1), 5.0, 0.0)
+    assert scene.reason(4.0) == slow
+    table.disprove("a", ViewRange(0, 1), 0, 0.0)
     wrong = "every peer that covers view 0 was asked, and what they say of it does not fit"
-    assert scene.reason(4.0) == wrong
-    assert scene.reason(5.0) == slow
+    assert scene.reason(EXCLUDED_TIME - 0.1) == wrong
+    assert scene.reason(EXCLUDED_TIME) == slow
 
 
 def test_peers_are_told_of_in_the_order_in_which_they_joined() -> None:

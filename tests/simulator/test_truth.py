@@ -51,7 +51,11 @@ def test_what_is_so_may_be_said(until: float, peers: Any, said: str) -> None:
         (0.0, [NOBODY], "no peer covers view 0"),
         (60.0, [UPPER], None),
         (60.0, [UPPER], "no peers"),
-        (60.0, [UPPER], "every peer that covers view 0 was asked, and what they say of it does not fit"),
+        (
+            60.0,
+            [UPPER],
+            "every peer that covers view 0 was asked, and what they say of it does not fit",
+        ),
         (60.0, [UPPER], "every peer that covers view 0 is slow or declines; waiting"),
         (1.0, [HONEST], "no peers"),
         (1.0, [HONEST], "no peer covers view 40"),
