@@ -45,7 +45,10 @@ class BlockIOStatus(NamedTuple):
     scheme: str
     """The view scheme."""
     synced: bool
-    """Whether the head is the highest that peers advertise, but for those that give nothing."""
+    """
+    Whether the head is the highest that peers advertise, but for those above it of which nothing
+    has come for half a minute.
+    """
     starting_number: int
     """The head's block number when the node started."""
     head_number: int

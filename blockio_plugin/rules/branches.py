@@ -37,6 +37,12 @@ which bring new blocks of its branch are not counted."""
 ASKS_AT_ONCE = 64.0
 """Requests that they may take at once: what a search for a fork in 2**32 blocks takes."""
 
+LINES_PER_SECOND = 1 / 60
+"""Lines a second that the log has on the standing of one peer in the long run."""
+
+LINES_AT_ONCE = 4.0
+"""Lines that it has at once: on being found on another branch, and on coming back, twice."""
+
 
 class Position(NamedTuple):
     """A block, by where it is and what it is."""
@@ -68,6 +74,7 @@ class _Standing:
         "shuns",
         "shunned_until",
         "asks",
+        "lines",
     )
 
     def __init__(self) -> None:
@@ -87,6 +94,7 @@ class _Standing:
         self.shuns = 0
         self.shunned_until = -inf
         self.asks = Allowance(ASKS_PER_SECOND, ASKS_AT_ONCE)
+        self.lines = Allowance(LINES_PER_SECOND, LINES_AT_ONCE)
 
 
 class Branches:
@@ -207,6 +215,14 @@ class Branches:
         """What the peer may be asked beside ordinary fetching; None where it is gone."""
         standing = self._peers.get(peer)
         return None if standing is None else standing.asks
+
+    def may_tell(self, peer: PeerID, now: float) -> bool:
+        """Whether to say in the log what there is to say of the peer now."""
+        standing = self._peers.get(peer)
+        if standing is None or not standing.lines.covers(1.0, now):
+            return False
+        standing.lines.spend(1.0, now)
+        return True
 
     def note_answer(self, peer: PeerID, is_answered: bool) -> None:
         """The peer answered a request, or did not."""

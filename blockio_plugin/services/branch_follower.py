@@ -194,9 +194,10 @@ class BranchFollower(Service):
         if fork == known or peer not in self._branches:
             return
         if fork is not None:
-            self.logger.info(
-                "%s is on another branch than ours from block %d on", peer, fork.number + 1
-            )
+            if self._branches.may_tell(peer, self._clock()):
+                self.logger.info(
+                    "%s is on another branch than ours from block %d on", peer, fork.number + 1
+                )
             self._fetch.disown(peer, fork.view)
         self._collector.refresh(peer)
         self._on_progress()
@@ -267,9 +268,7 @@ class BranchFollower(Service):
         allowance = self._branches.asks(peer)
         if allowance is None:
             return None
-        wait_time = allowance.wait_time(self._clock())
-        if wait_time:
-            await asyncio.sleep(wait_time)
+        await asyncio.sleep(allowance.wait_time(self._clock()))
         allowance.spend(1.0, self._clock())
         answer = await self._requests.fetch(peer, views, blocks)
         self._branches.note_answer(peer, answer is not None)
@@ -288,11 +287,12 @@ class BranchFollower(Service):
         if fork is None:
             return
         if not await self._chain.holds_state(fork.number):
-            self.logger.warning(
-                "%s is on a branch from block %d on, below the states that we hold",
-                peer,
-                fork.number,
-            )
+            if self._branches.may_tell(peer, self._clock()):
+                self.logger.warning(
+                    "%s is on a branch from block %d on, below the states that we hold",
+                    peer,
+                    fork.number,
+                )
             return
         stop_at = self._clock() + TURN_TIME
         tip = await self._find_stored(peer, fork)

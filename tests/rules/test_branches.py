@@ -91,6 +91,15 @@ def test_who_contradicts_itself_is_not_looked_at_for_longer_and_longer() -> None
     assert times == [10.0, 20.0, 40.0, 80.0, 160.0, 320.0, 640.0, 640.0, 640.0]
 
 
+def test_the_log_says_little_of_one_peer() -> None:
+    branches = Branches()
+    assert not branches.may_tell("stranger", 0.0)
+    branches.advertise("alice", 1)
+    told = [second for second in range(600) if branches.may_tell("alice", float(second))]
+    assert told[:4] == [0, 1, 2, 3]
+    assert len(told) <= 4 + 600 / 60
+
+
 def test_stored_blocks_are_remembered_and_bounded() -> None:
     branches = Branches()
     assert not branches.is_stored(position(0).hash)

@@ -55,6 +55,7 @@ STRIKES = {
     "inbox": 4,
     "threads": 4,
     "database": 2,
+    "flood": 1,
     "ask": 4,
     "ask and leave": 4,
     "fetch": 2,
@@ -134,6 +135,8 @@ class Chaos:
         self._names = 0
         self._peers: List[ShakyPeer] = []
         self._clients: List["asyncio.Future[None]"] = []
+        self._tasks = asyncio.all_tasks()
+        """Those that are not the node's."""
         self.dropped: List[Tuple[Hashable, str]] = []
         self.log: List[str] = []
         """What was done, for who looks into a seed."""
@@ -170,12 +173,16 @@ class Chaos:
             self.ours.disconnect(peer.name)
         await asyncio.gather(*self._clients)
         await asyncio.wait_for(self._running.aclose(), STOP_TIME)
+        self._clients.clear()
+        assert asyncio.all_tasks() - self._tasks == set()
         await asyncio.sleep(STOP_TIME)
 
     async def add_peer(self) -> None:
         peer = ShakyPeer(0, self._chain)
         self._peers.append(peer)
+        others = asyncio.all_tasks()
         await self._stack.enter_async_context(peer.run(self._random.uniform(1.0, 5.0)))
+        self._tasks |= asyncio.all_tasks() - others
         self._come(peer)
 
     def _come(self, peer: ShakyPeer) -> None:
@@ -221,6 +228,9 @@ class Chaos:
             loop.delay = lambda: chance.uniform(0.0, slow)
         elif strike == "database":
             self.ours.failures = chance.choice([0.0, 0.0, 0.5, 1.0])
+        elif strike == "flood":
+            for _ in range(300 if peer.peers else 0):
+                peer.send_availability(self.ours.name, peer.advert)
         elif strike == "restart":
             await self.end()
             await self.begin()
