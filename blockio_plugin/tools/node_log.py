@@ -1,7 +1,7 @@
 """What in a node's log means that something went wrong."""
 from itertools import takewhile
 import re
-from typing import List
+from typing import List, Sequence
 
 COLOUR = re.compile("\x1b\\[[0-9;]*m")
 """What Trinity wraps warnings and errors in."""
@@ -32,22 +32,39 @@ NOT_OURS = ("trinity/cli_parser.py", "Enable tracemalloc")
 """In lines that are no failure of a node: Trinity leaves the genesis file open that it was given,
 and Python adds a hint to each such warning."""
 
+STOPPING = "Stopping components"
+"""What Trinity's main process logs before it ends the others."""
+
+ENDS_ROUGHLY = re.compile(r"(?s)^(?!.*blockio_plugin)(.*Traceback|sys:1: .*<UnixTransport)")
+"""
+What may follow on that: Trinity's processes end in no order. On a busy machine one logs or sends to
+another that is gone, or leaves the socket between them to the interpreter. Nothing of ours is in it.
+"""
+
 
 def find_failures(log: str) -> str:
     """The lines of a node's log that tell of a failure; tracebacks whole, with the line before."""
     lines = log.splitlines()
     failures: List[str] = []
+    is_stopping = False
     for index, line in enumerate(lines):
-        if any(sign in line for sign in NOT_OURS):
-            continue
-        if TRACEBACK in line:
-            failures += lines[max(0, index - 1) : index + 1]
-            rest = lines[index + 1 :]
-            frames = list(takewhile(lambda frame: frame.startswith(" "), rest))
-            failures += frames + rest[len(frames) : len(frames) + 1]
-        elif any(sign in line for sign in SIGNS_OF_FAILURE):
-            failures.append(line)
+        is_stopping = is_stopping or STOPPING in line
+        failure = _read_failure(lines, index)
+        if failure and not (is_stopping and ENDS_ROUGHLY.match(failure)):
+            failures.append(failure)
     return "\n".join(failures)
+
+
+def _read_failure(lines: Sequence[str], index: int) -> str:
+    """What begins in line ``index``, if anything does."""
+    line = lines[index]
+    if any(sign in line for sign in NOT_OURS):
+        return ""
+    if TRACEBACK in line:
+        rest = lines[index + 1 :]
+        frames = list(takewhile(lambda frame: frame.startswith(" "), rest))
+        return "\n".join([*lines[max(0, index - 1) : index + 1], *rest[: len(frames) + 1]])
+    return line if any(sign in line for sign in SIGNS_OF_FAILURE) else ""
 
 
 def find_reason(log: str) -> str:

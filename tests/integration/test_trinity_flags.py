@@ -67,4 +67,4 @@ async def test_a_node_runs_with(
                 break
         await node.stop()
         assert await node.wait() == 0
-        assert find_failures(node.log()) == "", node.log()
+        assert find_failures(node.log()) == ""

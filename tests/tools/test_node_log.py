@@ -45,3 +45,14 @@ def test_failures_are_told_whole() -> None:
     ]
     warned = "x.py:1: ResourceWarning: unclosed"
     assert find_failures(f"{warned}\ntrinity/cli_parser.py:279: ResourceWarning: y") == warned
+
+
+def test_how_processes_of_trinity_end_is_no_failure() -> None:
+    stopping = "    INFO  2026-11-28 03:08:59,551  ComponentManager  Stopping components\n"
+    socket = "sys:1: ResourceWarning: unclosed resource <UnixTransport closed=False>"
+    ours = TRACEBACK.replace("trinity/bootstrap.py", "blockio_plugin/node/component.py")
+    assert find_failures(stopping + TRACEBACK + socket) == ""
+    assert find_failures(socket + "\n" + stopping) == socket
+    assert "component.py" in find_failures(stopping + ours)
+    leak = "sys:1: ResourceWarning: unclosed file x"
+    assert find_failures(stopping + leak) == leak
