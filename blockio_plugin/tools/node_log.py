@@ -37,8 +37,8 @@ STOPPING = "Stopping components"
 
 ENDS_ROUGHLY = re.compile(r"(?s)^(?!.*blockio_plugin)(.*Traceback|sys:1: .*<UnixTransport)")
 """
-What may follow on that: Trinity's processes end in no order. On a busy machine one logs or sends to
-another that is gone, or leaves the socket between them to the interpreter. Nothing of ours is in it.
+What may follow on that: Trinity's processes end in no order. On a busy machine one logs or sends
+to another that is gone, or leaves their socket to the interpreter. Nothing of ours is in it.
 """
 
 

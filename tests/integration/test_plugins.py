@@ -1,6 +1,7 @@
 """The example plugins and what the page for authors shows, as packages, inside real nodes."""
 import asyncio
 import contextlib
+from itertools import accumulate, islice
 from pathlib import Path
 import re
 import tempfile
@@ -144,7 +145,6 @@ async def test_report_and_archive(
         await wait_logged(report, f" {head_hash.hex()}\n")
         assert f"{blocks} imported in" in report.log()
         printed = re.findall(r"^(\d+) ([0-9a-f]{64})$", report.log(), re.M)
-        assert sum(int(count) for count, _ in printed) == blocks
         assert printed[-1][1] == head_hash.hex()
         assert "The scheme is number" in report.log()
         await wait_logged(report, f"Both fetched {{{blocks * (blocks + 1) // 2}}}")
@@ -162,6 +162,12 @@ async def test_report_and_archive(
     ]
     assert [block.number for block in archived] == list(range(blocks + 1))
     assert archived[-1].hash == head_hash
+    # A component that starts late on a busy machine misses the first of them, and then none.
+    numbers = {block.hash.hex(): block.number for block in archived}
+    counted = accumulate(int(count) for count, _ in reversed(printed))
+    assert [numbers[head] for _, head in printed[-2::-1]] == [
+        blocks - count for count in islice(counted, len(printed) - 1)
+    ]
 
 
 def mine_rounds(recipe: Recipe, db: AtomicDatabaseAPI, blocks: int) -> Tuple[int, bytes]:

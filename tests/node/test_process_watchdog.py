@@ -108,7 +108,8 @@ def test_a_process_that_has_no_socket_yet_counts(
     watch = ChildWatch(tmp_path)
     assert watch.look() == []
     end(started[0])
-    assert list(map(str, watch.look())) == [f"the process of a component ({started[0].pid}) is gone"]
+    [lost] = watch.look()
+    assert str(lost) == f"the process of a component ({started[0].pid}) is gone"
 
 
 def test_other_children_may_come_and_go(
