@@ -192,6 +192,7 @@ class Fetch(Intake):
             now,
             compute_deadline(self.peers, peer, proposal.blocks, now),
         )
+        self.peers.scores[peer].asked(now)
         entry.owner = self
         entry.arrived_before = self.peers.arrivals.total
         if proposal.copy_of is not None:

@@ -46,10 +46,15 @@ def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
     for entry in peers.tracker.overdue(now):
         if entry.is_late:
             continue
+        peer = entry.request.peer
+        front = peers.tracker.queue(peer).front
+        if front is not entry and front.deadline > now:
+            # It has to answer that one first.
+            peers.tracker.extend(entry, front.deadline)
+            continue
         if _is_excused(peers, entry, now):
             peers.tracker.extend(entry, now + LATE_TIME)
             continue
-        peer = entry.request.peer
         peers.scores[peer].timed_out(now)
         for behind in tuple(peers.tracker.queue(peer).unanswered.values()):
             if not behind.is_late:

@@ -24,11 +24,18 @@ from blockio_plugin.rules.availability import AvailabilityTable, Partition
 from blockio_plugin.rules.ending import Supply, finish_times, time_to_supply
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.ranking import Ranking, Standing
-from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest, PeerID, RequestTracker
+from blockio_plugin.rules.requests import (
+    MAX_UNANSWERED,
+    OpenRequest,
+    PeerID,
+    PeerQueue,
+    RequestTracker,
+)
 from blockio_plugin.rules.scoring import (
     FIRST_REQUESTS,
     PROBE_EVERY,
     PROBE_FACTOR,
+    REQUEST_PRICE,
     REQUEST_TIME,
     STRAY_DECLINES,
     Score,
@@ -68,6 +75,12 @@ MAX_COPIES = 3
 MAX_SMALL_COPIES = 24
 """The same for requests as small as the first ones: at the head one block is all that is wanted,
 and nearly all peers may be silent."""
+
+SOUND_TIME = 3.0
+"""Seconds after which a peer whose answer is overdue is sounded, least."""
+
+SOUND_FACTOR = 2.0
+"""By how much longer it is waited for until it is sounded again."""
 
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
@@ -193,6 +206,34 @@ class _Round:
                 yield self._note(copy)
                 blocks = self._blocks_to_ask(peer)
             self.is_idle = self.is_idle or blocks > 0
+        if self._tracker.excused and not self._demand.link_time:
+            for peer, queue in self._tracker.queues.items():
+                sounding = self._sound(peer, queue)
+                if sounding is not None:
+                    yield self._note(sounding)
+
+    def _sound(self, peer: PeerID, queue: PeerQueue) -> Optional[Proposal]:
+        """
+        Ask for one block again of a peer whose answer should be here, though there is an excuse: by
+        the order of its answers it will tell whether that request was lost.
+        """
+        first = next(iter(queue.unanswered.values()), None)
+        if first is None or not first.is_excused or first.is_late or queue.reorders:
+            return None
+        if len(queue.unanswered) >= MAX_UNANSWERED or self._scores[peer].earned_at > self._now:
+            return None
+        asked_at = first.request.issued_at
+        for entry in queue.unanswered.values():
+            if entry.is_probe:
+                asked_at = entry.request.issued_at
+        waited = asked_at - first.request.issued_at
+        if self._now < first.request.issued_at + max(SOUND_TIME, SOUND_FACTOR * waited):
+            return None
+        for entry in queue.unanswered.values():
+            start = self._first_unanswered(entry.request.views.start)
+            if start < entry.request.views.stop and self._table.may_ask(peer, start, self._now):
+                return Proposal(peer, ViewRange(start, start + 1), 1, 1.0, entry, is_probe=True)
+        return None
 
     def _line_up(self, clock_index: int) -> List[PeerID]:
         now = self._now
@@ -225,6 +266,8 @@ class _Round:
         score, queue = self._scores[peer], self._tracker.queues[peer]
         unanswered = len(queue.unanswered) + self._asked.get(peer, 0)
         if unanswered >= MAX_UNANSWERED:
+            return 0
+        if score.earned_at + self._asked.get(peer, 0) * REQUEST_PRICE > self._now:
             return 0
         if queue.late:
             # It let requests go by: a single small one at a time, until it answers again.

@@ -41,6 +41,7 @@ class OpenRequest:
         "is_probe",
         "is_copy",
         "is_late",
+        "is_excused",
         "queued",
         "owner",
         "arrived_before",
@@ -66,6 +67,8 @@ class OpenRequest:
         """Whether this is the second request for its views."""
         self.is_late = False
         """Whether it timed out. Its views are wanted again, but an answer is still used."""
+        self.is_excused = False
+        """Whether its deadline has passed and was put off."""
         self.queued = queued
         """Whether the peer had other requests to answer when this one was issued."""
         self.arrived_before = 0
@@ -105,6 +108,12 @@ class PeerQueue:
         """How many of them are late."""
 
 
+    @property
+    def front(self) -> OpenRequest:
+        """The oldest request that is not late; there has to be one."""
+        return next(entry for entry in self.unanswered.values() if not entry.is_late)
+
+
 class RequestTracker:
     """All unanswered requests. Request ids ascend over all peers and are never used again."""
 
@@ -115,6 +124,8 @@ class RequestTracker:
         self._deadlines: List[Tuple[float, int]] = []
         self.copies = 0
         """Open requests that share views with another one: while 0, none overlap."""
+        self.excused = 0
+        """Open requests whose deadline has passed and was put off."""
         self.blocks = 0.0
         """Blocks that all open requests will likely bring."""
 
@@ -244,6 +255,8 @@ class RequestTracker:
             queue.blocks = 0.0
         if entry.is_copy:
             self.copies -= 1
+        if entry.is_excused:
+            self.excused -= 1
         original = entry.copy_of
         if original is not None and entry.is_probe:
             original.probes -= 1
@@ -253,6 +266,9 @@ class RequestTracker:
 
     def extend(self, entry: OpenRequest, deadline: float) -> None:
         """Wait longer for an open request."""
+        if not entry.is_excused:
+            entry.is_excused = True
+            self.excused += 1
         entry.deadline = deadline
         heappush(self._deadlines, (deadline, entry.request.request_id))
 

@@ -9,9 +9,10 @@ The score of a peer: delay over blocks supplied, in seconds per block; lower is 
    is asked for less. One that declines some requests gets fewer and larger ones.
 3. The peer's budget, the blocks it may owe us, is its rate times (round trip + ``QUEUE_TIME``). A
    new peer starts from ``FIRST_REQUESTS`` and may owe at most some times what it has shown.
-4. A peer that let us wait, declines, or was wrong pauses, longer each time, but never for ever.
+4. A peer that let us wait, declines, or was wrong pauses, longer each time, but never for ever. So
+   does one that uses up its credit: requests have a price, blocks earn it, and so does time.
 """
-from math import floor, log2
+from math import floor, inf, log2
 from typing import Optional, Tuple
 
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
@@ -95,6 +96,19 @@ MAX_PAUSE = 30.0
 MAX_EMPTY_PAUSE = 8.0
 """Most seconds that any other pause lasts."""
 
+REQUEST_PRICE = 3.0
+"""Seconds that a request costs a peer that answers without a block: it gets 20 a minute then."""
+
+BLOCK_WORTH = 4 * REQUEST_PRICE
+"""What each block that it supplies earns it: four requests."""
+
+FIRST_CREDIT = 12 * REQUEST_PRICE
+"""The price of the requests that a peer gets before it has earned any."""
+
+MAX_CREDIT = 64 * REQUEST_PRICE
+"""The price of the requests that a peer may have earned and not been sent yet, most: twice as many
+as it may leave unanswered."""
+
 
 class Score:
     """What is known of one peer's speed and honesty. All times in seconds."""
@@ -120,6 +134,7 @@ class Score:
         "wrong",
         "anchor",
         "paused_until",
+        "earned_at",
         "faults",
         "_model",
         "last_total",
@@ -166,6 +181,8 @@ class Score:
         self.anchor: Optional[int] = None
         """A peer that strayed and found views that it has is asked for what follows from here."""
         self.paused_until = 0.0
+        self.earned_at = -inf
+        """When it has earned another request."""
         self.last_blocks = 0
         """Blocks in its last answer that brought any."""
         self.lateness = 0.0
@@ -225,6 +242,12 @@ class Score:
         """How long the peer likely works for an answer of that many blocks."""
         return self.overhead + blocks * self.seconds_per_block
 
+    def asked(self, now: float) -> None:
+        """It is sent a request."""
+        credit = MAX_CREDIT if self.blocks else FIRST_CREDIT
+        self.earned_at = max(self.earned_at, now - credit) + REQUEST_PRICE
+        self.paused_until = max(self.paused_until, self.earned_at)
+
     def supplied(
         self, issued_at: float, queued: bool, blocks: int, others: float, now: float
     ) -> None:
@@ -241,7 +264,8 @@ class Score:
         self._setbacks = 0
         self.empty_answers = 0
         self.wrong = 0
-        self.paused_until = now
+        self.earned_at -= BLOCK_WORTH * blocks
+        self.paused_until = max(now, self.earned_at)
         model = self._model
         if not queued or issued_at + model.round_trip >= self._last_arrival:
             model.observe(elapsed, blocks, True, others)
@@ -280,7 +304,8 @@ class Score:
         if self.declines >= STRAY_DECLINES:
             self.anchor = None
             growth = DECLINE_GROWTH ** min(self.declines - STRAY_DECLINES, 16)
-            self.paused_until = now + min(DECLINE_PAUSE * growth, MAX_EMPTY_PAUSE)
+            pause = min(DECLINE_PAUSE * growth, MAX_EMPTY_PAUSE)
+            self.paused_until = max(self.earned_at, now + pause)
         self._derive()
 
     def answered(self) -> None:
