@@ -66,7 +66,7 @@ def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
 def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     """Whether to go on waiting, since our link or everybody is slow, or nobody better is there."""
     waited = now - entry.request.issued_at
-    if not peers.arrivals.total:
+    if not peers.arrivals.total and not _has_another_answered(peers, entry):
         return waited < SILENT_LINK_TIME
     if waited < LATE_FACTOR * peers.compute_link_time(now):
         return True
@@ -85,6 +85,15 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     slowed = max(lateness, default=0.0)
     allowed = entry.request.deadline - entry.request.issued_at
     return slowed >= 1 and waited < LATE_FACTOR * slowed * allowed
+
+
+def _has_another_answered(peers: PeerBook, entry: OpenRequest) -> bool:
+    """Whether another peer has answered since, be it without a block."""
+    return any(
+        score.last_arrival > entry.request.issued_at
+        for peer, score in peers.scores.items()
+        if peer != entry.request.peer
+    )
 
 
 def _is_another_better(

@@ -294,12 +294,14 @@ class RequestTracker:
         return iter(self._open.values())
 
     def overlapping(self, views: ViewRange) -> List[OpenRequest]:
-        """The open requests that share a view with ``views``."""
+        """The open requests, probes apart, that share a view with ``views``."""
         start, stop = views
         return [
             entry
             for entry in self._open.values()
-            if entry.request.views.start < stop and start < entry.request.views.stop
+            if entry.request.views.start < stop
+            and start < entry.request.views.stop
+            and not entry.is_probe
         ]
 
     def __len__(self) -> int:

@@ -283,7 +283,7 @@ class Score:
         self._last_arrival = now
         self.empty_answers += 1
         if not self.blocks and not hinted:
-            self._pause(PAUSE, MAX_EMPTY_PAUSE, now)
+            self._pause(PAUSE, REQUEST_PRICE, now)
 
     def cut_short(self, blocks: int) -> None:
         """It answered for less than it was asked for, with fewer blocks than were allowed."""
