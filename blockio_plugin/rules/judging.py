@@ -21,7 +21,7 @@ def judge(
     peer, asked = entry.request.peer, entry.request.views
     score = peers.scores[peer]
     if covered.length <= 0:
-        score.declined(now)
+        score.declined(entry.request.issued_at, now)
         return
     if blocks:
         arrivals = peers.arrivals

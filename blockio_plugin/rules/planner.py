@@ -220,7 +220,8 @@ class _Round:
         first = next(iter(queue.unanswered.values()), None)
         if first is None or not first.is_excused or first.is_late or queue.reorders:
             return None
-        if len(queue.unanswered) >= MAX_UNANSWERED or self._scores[peer].earned_at > self._now:
+        unanswered = len(queue.unanswered) + self._asked.get(peer, 0)
+        if unanswered >= MAX_UNANSWERED or self._scores[peer].earned_at > self._now:
             return None
         asked_at = first.request.issued_at
         for entry in queue.unanswered.values():
@@ -265,7 +266,7 @@ class _Round:
         """How many blocks the peer should be asked for next; 0 where it owes enough."""
         score, queue = self._scores[peer], self._tracker.queues[peer]
         unanswered = len(queue.unanswered) + self._asked.get(peer, 0)
-        if unanswered >= MAX_UNANSWERED:
+        if unanswered >= score.window:
             return 0
         if score.earned_at + self._asked.get(peer, 0) * REQUEST_PRICE > self._now:
             return 0

@@ -16,6 +16,7 @@ from math import floor, inf, log2
 from typing import Optional, Tuple
 
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+from blockio_plugin.rules.requests import MAX_UNANSWERED
 from blockio_plugin.rules.service_model import ServiceModel
 
 FIRST_REQUESTS: Tuple[int, ...] = (8, 32)
@@ -45,7 +46,7 @@ LIMIT_GROWTH = 1.02
 """What each answer in full multiplies the blocks asked for in one request by, after a short one."""
 
 DECREASE = 0.5
-"""What a fault leaves of a peer's trust (multiplicative decrease)."""
+"""What a fault leaves of a peer's trust, or a decline of its window (multiplicative decrease)."""
 
 INCREASE = 1.0 / 16
 """What an answer with blocks adds to a peer's trust (additive increase)."""
@@ -131,6 +132,8 @@ class Score:
         "empty_answers",
         "declines",
         "decline_share",
+        "window",
+        "_declined_at",
         "wrong",
         "anchor",
         "paused_until",
@@ -173,9 +176,11 @@ class Score:
         self.empty_answers = 0
         """Answers without a block since the last with one."""
         self.declines = 0
-        """Requests declined in a row."""
+        """Requests declined in a row; what was sent together counts as one."""
         self.decline_share = 0.0
         """Share of the last requests that it declined."""
+        self.window = float(MAX_UNANSWERED)
+        """Most requests that it may have open."""
         self.wrong = 0
         """Claims disproved since the last answer with a block."""
         self.anchor: Optional[int] = None
@@ -190,6 +195,7 @@ class Score:
         self.last_total: Optional[int] = None
         self._model = ServiceModel(UNKNOWN_ROUND_TRIP, UNKNOWN_SECONDS_PER_BLOCK)
         self._last_arrival = 0.0
+        self._declined_at = -inf
         self._setbacks = 0
         self._derive()
 
@@ -264,6 +270,7 @@ class Score:
         self._setbacks = 0
         self.empty_answers = 0
         self.wrong = 0
+        self.window = min(self.window + 1.0 / self.window, float(MAX_UNANSWERED))
         self.earned_at -= BLOCK_WORTH * blocks
         self.paused_until = max(now, self.earned_at)
         model = self._model
@@ -296,11 +303,15 @@ class Score:
             self.answer_limit = min(self.answer_limit * LIMIT_GROWTH, float(MAX_ANSWER_BLOCKS))
             self._derive()
 
-    def declined(self, now: float) -> None:
-        """It did not want to answer."""
+    def declined(self, issued_at: float, now: float) -> None:
+        """It did not want to answer a request that was sent at ``issued_at``."""
         self._last_arrival = now
-        self.declines += 1
         self.decline_share += DECLINE_WEIGHT * (1.0 - self.decline_share)
+        if issued_at >= self._declined_at:
+            # The first of those that were sent before we knew.
+            self._declined_at = now
+            self.declines += 1
+            self.window = max(1.0, self.window * DECREASE)
         if self.declines >= STRAY_DECLINES:
             self.anchor = None
             growth = DECLINE_GROWTH ** min(self.declines - STRAY_DECLINES, 16)
