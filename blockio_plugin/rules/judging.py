@@ -46,9 +46,9 @@ def judge(
 
 
 def _is_another_better(peers: PeerBook, peer: PeerID, view: int) -> bool:
-    """Whether somebody else covers ``view`` who gave blocks, or was not heard of yet."""
+    """Whether somebody else covers ``view`` who gave blocks, or may give some yet."""
     return any(
-        (score.blocks or not score.empty_answers)
+        (score.blocks or not (score.empty_answers or peers.tracker.queue(other).late))
         and peers.availability.covering(other, view) is not None
         for other, score in peers.scores.items()
         if other != peer

@@ -284,10 +284,13 @@ class _Round:
         if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
             return 0
         blocks = score.request_blocks * self._stretch
-        issued = queue.issued + self._asked.get(peer, 0)
-        if score.is_vague and issued % PROBE_EVERY == len(FIRST_REQUESTS):
+        if self._is_to_be_probed(peer):
             blocks = max(blocks, score.last_blocks) * PROBE_FACTOR
         return min(blocks, score.answer_limit)
+
+    def _is_to_be_probed(self, peer: PeerID) -> bool:
+        issued = self._tracker.queues[peer].issued + self._asked.get(peer, 0)
+        return self._scores[peer].is_vague and issued % PROBE_EVERY == len(FIRST_REQUESTS)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         demand, score = self._demand, self._scores[peer]
@@ -306,7 +309,10 @@ class _Round:
             size = self._fit(peer, blocks, segment.holders, demand.ranking.standings[number])
             if not size:
                 continue
-            found = self._find_views(peer, self._begin_at(score, start, stop), stop, size)
+            place = self._begin_at(score, start, stop)
+            found = self._find_views(peer, place, stop, size)
+            if found is None and place > start:
+                found = self._find_views(peer, start, stop, size)
             if found is None or self._is_left_to_others(peer, found.start):
                 continue
             if found.start == start:
@@ -365,8 +371,10 @@ class _Round:
             left = self._time_to_end(score, holders, standing)
             time = left * LONG_SHARE - score.round_trip - score.overhead
             if time < max(score.seconds_per_block, LEAST_YIELD * score.overhead):
-                alone = score.round_trip + score.service_time(1) <= standing.quickest
-                return 1.0 if alone else 0.0
+                if score.round_trip + score.service_time(1) > standing.quickest:
+                    return 0.0
+                # Nobody is quicker: then it may as well take as long again for more than one.
+                time = score.overhead
         return max(1.0, min(blocks, time / score.seconds_per_block, self._room))
 
     def _time_to_end(
@@ -428,17 +436,20 @@ class _Round:
             stop = min(stop, barred.start)
         end = min(start + length, stop)
         if not wanted.covers(start, end):
-            end = self._bridge(peer, wanted.next_missing(start), end)
+            end = self._bridge(peer, blocks, wanted.next_missing(start), end)
         return ViewRange(start, end)
 
-    def _bridge(self, peer: PeerID, end: int, stop: int) -> int:
+    def _bridge(self, peer: PeerID, blocks: float, end: int, stop: int) -> int:
         """
         Where a request that begins with wanted views up to ``end`` should end, at ``stop`` at the
         latest: what was answered in between is asked for again where that costs the peer less time
-        than another request.
+        than another request, or where its speed has to be found out.
         """
         demand, score = self._demand, self._scores[peer]
-        affordable = score.request_cost / (score.seconds_per_block * demand.density)
+        affordable = score.request_cost / score.seconds_per_block
+        if self._is_to_be_probed(peer):
+            affordable = max(affordable, blocks)
+        affordable /= demand.density
         while affordable >= 1:
             following = demand.wanted.next_at(end)
             if following is None or following >= stop or following - end > affordable:
