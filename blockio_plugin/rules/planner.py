@@ -207,10 +207,23 @@ class _Round:
                 blocks = self._blocks_to_ask(peer)
             self.is_idle = self.is_idle or blocks > 0
         if self._tracker.excused and not self._demand.link_time:
-            for peer, queue in self._tracker.queues.items():
-                sounding = self._sound(peer, queue)
-                if sounding is not None:
-                    yield self._note(sounding)
+            sounding = self._next_sounding()
+            if sounding is not None:
+                yield self._note(sounding)
+
+    def _next_sounding(self) -> Optional[Proposal]:
+        """One at a time: it may be our own link that lets all of them wait."""
+        for entry in self._tracker.open_requests():
+            if entry.is_probe and not entry.is_excused:
+                return None
+        soundings = [self._sound(*item) for item in self._tracker.queues.items()]
+        found = [sounding for sounding in soundings if sounding is not None]
+        # Each its turn, so that a slow peer does not keep a lost request from being noticed.
+        return min(found, key=self._count_probes, default=None)
+
+    def _count_probes(self, sounding: Proposal) -> int:
+        unanswered = self._tracker.queues[sounding.peer].unanswered.values()
+        return sum(entry.is_probe for entry in unanswered)
 
     def _sound(self, peer: PeerID, queue: PeerQueue) -> Optional[Proposal]:
         """
@@ -368,13 +381,16 @@ class _Round:
         time = max(standing.time_left * END_SHARE, MIN_REQUEST_TIME)
         if score.sure_overhead > min(time, REQUEST_TIME):
             # Each request costs it much, so it gets few: what fits in till the end.
+            begin = score.round_trip + score.overhead
+            least = max(score.seconds_per_block, LEAST_YIELD * score.overhead)
             left = self._time_to_end(score, holders, standing)
-            time = left * LONG_SHARE - score.round_trip - score.overhead
-            if time < max(score.seconds_per_block, LEAST_YIELD * score.overhead):
-                if score.round_trip + score.service_time(1) > standing.quickest:
+            time = left * LONG_SHARE - begin
+            if time < least:
+                others = [holder for holder in holders if holder != peer]
+                if self._time_to_end(score, others, standing) * LONG_SHARE < begin + least:
                     return 0.0
-                # Nobody is quicker: then it may as well take as long again for more than one.
-                time = score.overhead
+                # The others would need longer, so it takes what they cannot bring until then.
+                time = left - begin
         return max(1.0, min(blocks, time / score.seconds_per_block, self._room))
 
     def _time_to_end(

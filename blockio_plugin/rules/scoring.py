@@ -3,7 +3,7 @@ The score of a peer: delay over blocks supplied, in seconds per block; lower is 
 
 1. The peer is taken to answer in order. Its round trip, cost of a request and seconds per block are
    estimated from its answers (``service_model``). So neither our own queueing nor the round trip
-   counts against it. An answer without a block says nothing about speed.
+   counts against it. An answer without a block tells of the round trip alone.
 2. Trust follows additive increase and multiplicative decrease: a time-out or a disproved claim
    halves it, each answer that brings blocks adds a step. A peer of less trust has a worse score and
    is asked for less. One that declines some requests gets fewer and larger ones.
@@ -261,7 +261,6 @@ class Score:
         An answer with ``blocks`` blocks arrived. ``queued``: other requests were open before it.
         ``others``: seconds in which our full link was busy with other peers' answers meanwhile.
         """
-        elapsed = now - issued_at
         self.blocks += blocks
         self.answers += 1
         self.last_blocks = blocks
@@ -273,24 +272,35 @@ class Score:
         self.window = min(self.window + 1.0 / self.window, float(MAX_UNANSWERED))
         self.earned_at -= BLOCK_WORTH * blocks
         self.paused_until = max(now, self.earned_at)
+        self._measure(issued_at, queued, blocks, others, now)
+
+    def answered_empty(
+        self, issued_at: float, queued: bool, others: float, is_welcome: bool, now: float
+    ) -> None:
+        """
+        It answered without a block: neither good nor bad, but a newcomer has to wait, unless the
+        answer ``is_welcome``. The rest is as with one that supplied blocks.
+        """
+        self.empty_answers += 1
+        self._measure(issued_at, queued, 0, others, now)
+        if not self.blocks and not is_welcome:
+            self._pause(PAUSE, REQUEST_PRICE, now)
+
+    def _measure(
+        self, issued_at: float, queued: bool, blocks: int, others: float, now: float
+    ) -> None:
         model = self._model
         if not queued or issued_at + model.round_trip >= self._last_arrival:
-            model.observe(elapsed, blocks, True, others)
+            model.observe(now - issued_at, blocks, True, others)
         else:
             model.observe(now - self._last_arrival, blocks, False, others)
-        self.round_trip = model.round_trip
-        self.overhead = model.overhead
-        self.sure_overhead = model.sure_overhead
-        self.seconds_per_block = model.seconds_per_block
         self._last_arrival = now
-        self._derive()
-
-    def answered_empty(self, hinted: bool, now: float) -> None:
-        """It answered without a block: neither good nor bad, but a newcomer has to wait."""
-        self._last_arrival = now
-        self.empty_answers += 1
-        if not self.blocks and not hinted:
-            self._pause(PAUSE, REQUEST_PRICE, now)
+        if self.known:
+            self.round_trip = model.round_trip
+            self.overhead = model.overhead
+            self.sure_overhead = model.sure_overhead
+            self.seconds_per_block = model.seconds_per_block
+            self._derive()
 
     def cut_short(self, blocks: int) -> None:
         """It answered for less than it was asked for, with fewer blocks than were allowed."""
