@@ -98,7 +98,7 @@ class ServiceModel:
         if is_lone:
             expected += self.round_trip
         if others > 0 and expected < time:
-            time = max(time - others, expected)
+            time = max(time - others, expected, FASTEST)
         way = 1.0 if is_lone else 0.0
         noise = self._forget(time, time - expected, blocks, way)
         self._update(way, 1.0, float(blocks), time, noise)
