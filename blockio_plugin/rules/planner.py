@@ -279,7 +279,7 @@ class _Round:
         """How many blocks the peer should be asked for next; 0 where it owes enough."""
         score, queue = self._scores[peer], self._tracker.queues[peer]
         unanswered = len(queue.unanswered) + self._asked.get(peer, 0)
-        if unanswered >= score.window:
+        if unanswered >= MAX_UNANSWERED or unanswered - queue.late >= score.window:
             return 0
         if score.earned_at + self._asked.get(peer, 0) * REQUEST_PRICE > self._now:
             return 0
@@ -302,8 +302,11 @@ class _Round:
         return min(blocks, score.answer_limit)
 
     def _is_to_be_probed(self, peer: PeerID) -> bool:
-        issued = self._tracker.queues[peer].issued + self._asked.get(peer, 0)
-        return self._scores[peer].is_vague and issued % PROBE_EVERY == len(FIRST_REQUESTS)
+        score, queue = self._scores[peer], self._tracker.queues[peer]
+        if not score.is_vague:
+            return False
+        turn = (queue.issued + self._asked.get(peer, 0)) % PROBE_EVERY
+        return turn == len(FIRST_REQUESTS) or score.answers < len(FIRST_REQUESTS)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         demand, score = self._demand, self._scores[peer]
