@@ -174,6 +174,7 @@ class _Round:
         self._detached: List[ViewRange] = []
         self._picked: List[ViewRange] = []
         self._copied_to: Dict[int, int] = {}
+        self._copied: Dict[PeerID, List[ViewRange]] = {}
         self._probed: Set[int] = set()
         self.is_idle = False
         self._trusted: Optional[List[PeerID]] = None
@@ -273,6 +274,7 @@ class _Round:
             self._probed.add(proposal.copy_of.request.request_id)
         else:
             self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
+            self._copied.setdefault(peer, []).append(proposal.views)
         return proposal
 
     def _blocks_to_ask(self, peer: PeerID) -> float:
@@ -340,7 +342,10 @@ class _Round:
                 self._detached.append(found)
             self._picked.append(found)
             likely = min(size, found.length * demand.density)
-            most = found.length if demand.density >= 1 else ceil(size * SPARE)
+            most = found.length
+            if demand.density < 1:
+                # More than likely may be there, and a short answer costs another round trip.
+                most = min(most, ceil(max(size, score.request_blocks) * SPARE))
             return Proposal(peer, found, self._cap(peer, most), likely, None)
         return None
 
@@ -510,11 +515,21 @@ class _Round:
             covering = self._table.covering(peer, start)
             if covering is None or not self._table.may_ask(peer, start, self._now):
                 continue
+            if self._is_asked(peer, start):
+                continue
             length = max(1, ceil(request.views.length * part / max(entry.blocks, 1.0)))
             stop = min(start + length, request.views.stop, covering.stop)
-            most = min(stop - start, max(request.max_blocks, 1))
+            most = min(stop - start, max(request.max_blocks, ceil(score.request_blocks)))
             return Proposal(peer, ViewRange(start, stop), self._cap(peer, most), part, entry)
         return None
+
+    def _is_asked(self, peer: PeerID, view: int) -> bool:
+        """Whether the peer has ``view`` to answer for already, in another copy."""
+        requests = self._tracker.queues[peer].unanswered.values()
+        asked = self._copied.get(peer, [])
+        return any(view in range(*views) for views in asked) or any(
+            view in range(*entry.request.views) for entry in requests
+        )
 
     def _next_probe(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         """Part of what another was asked, to see whether a peer that was late answers again."""
