@@ -49,8 +49,13 @@ def judge(
 def _is_another_better(peers: PeerBook, peer: PeerID, view: int) -> bool:
     """Whether somebody else covers ``view`` who gave blocks, or may give some yet."""
     return any(
-        (score.blocks or not (score.empty_answers or peers.tracker.queue(other).late))
+        (score.blocks or _is_untried(peers, other))
         and peers.availability.covering(other, view) is not None
         for other, score in peers.scores.items()
         if other != peer
     )
+
+
+def _is_untried(peers: PeerBook, peer: PeerID) -> bool:
+    score = peers.scores[peer]
+    return not (score.empty_answers or score.declines or peers.tracker.queue(peer).late)
