@@ -471,7 +471,7 @@ def test_all_that_peers_were_not_asked_for_is_asked_of_them_again() -> None:
     add_peer(fetch, "a")
     fetch.expire(0.0)
     table, views = fetch.peers.availability, ViewRange(1, 101)
-    table.disprove("a", views, 6, 0.0)
+    table.disprove("a", views, 0.0)
     table.rest("a", views, 1e9, 0.0)
     assert fetch.plan(LOOK_AGAIN_TIME - 0.1) == ()
     fetch.expire(LOOK_AGAIN_TIME - 0.1)

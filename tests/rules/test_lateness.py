@@ -135,7 +135,7 @@ def let_lack_the_views(peers: PeerBook) -> None:
 
 
 def let_be_wrong(peers: PeerBook) -> None:
-    peers.availability.disprove("b", ViewRange(0, 1), 5, BEGIN)
+    peers.availability.disprove("b", ViewRange(0, 1), BEGIN)
 
 
 def let_be_new(peers: PeerBook) -> None:

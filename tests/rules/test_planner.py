@@ -128,7 +128,7 @@ def test_what_a_peer_was_wrong_about_is_passed_over_and_left_to_others() -> None
     peers = make_peers("wrong", "right")
     for name in ("wrong", "right"):
         measure(peers, name, 100.0)
-    peers.availability.disprove("wrong", ViewRange(0, 50), 0, 10.0)
+    peers.availability.disprove("wrong", ViewRange(0, 50), 10.0)
     wanted = ViewSet(0, [(40, 60)])
     for peer, start, stop in asked(decide(peers, wanted)):
         assert peer == "right" or start >= 50
@@ -282,7 +282,7 @@ def test_a_peer_that_was_late_is_asked_for_what_nobody_else_can_be_asked_for() -
         if "lacks" in changes:
             peers.availability.advertise("other", 9999, (ViewRange(100, 10_000),))
         if "was wrong" in changes:
-            peers.availability.disprove("other", ViewRange(0, 100), 0, 10.0)
+            peers.availability.disprove("other", ViewRange(0, 100), 10.0)
         if "was late" in changes:
             peers.tracker.mark_late(owe(peers, "other", 8000, 8001))
         return [item.views for item in of(decide(peers, ALL, may_copy=False), "late")]
@@ -311,7 +311,7 @@ def test_a_peer_that_was_late_is_probed_by_a_copy() -> None:
     peers.tracker.mark_late(copy)
     assert len(of(decide(peers, ALL), "late")) == 1
     assert of(decide(peers, ALL, may_copy=False), "late") == []
-    peers.availability.disprove("late", ViewRange(0, 20), 0, 10.0)
+    peers.availability.disprove("late", ViewRange(0, 20), 10.0)
     assert of(decide(peers, ViewSet(0)), "late") == []
 
 
