@@ -384,8 +384,8 @@ def test_a_peer_that_strays_is_asked_elsewhere_until_it_has_found_a_place() -> N
     def starts(declines: int, anchor: Optional[int] = None) -> List[int]:
         peers = make_peers("a")
         measure(peers, "a", 100.0)
-        for _ in range(declines):
-            peers.scores["a"].declined(0.0)
+        for number in range(declines):
+            peers.scores["a"].declined(number - 9.0, number - 9.0)
         peers.scores["a"].anchor = anchor
         return [decide(peers, ALL, index).proposals[0].views.start for index in range(40)]
 
@@ -411,8 +411,8 @@ def test_a_peer_that_declines_has_few_requests_and_all_the_fewer_when_it_strays(
     for declines, most in ((1, DECLINED_UNANSWERED), (STRAY_DECLINES, 1)):
         peers = make_peers("a")
         measure(peers, "a", 1000.0)
-        for _ in range(declines):
-            peers.scores["a"].declined(0.0)
+        for number in range(declines):
+            peers.scores["a"].declined(number - 9.0, number - 9.0)
         peers.scores["a"].cap = 1e6
         planned = decide(peers, ALL, room=1e6)
         assert 1 <= len(planned.proposals) <= most
