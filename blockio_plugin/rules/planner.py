@@ -173,7 +173,7 @@ class _Round:
         self._cursors: Dict[int, int] = {}
         self._detached: List[ViewRange] = []
         self._picked: List[ViewRange] = []
-        self._copied_to: Dict[int, int] = {}
+        self._copied_of: Dict[int, List[ViewRange]] = {}
         self._copied: Dict[PeerID, List[ViewRange]] = {}
         self._probed: Set[int] = set()
         self.is_idle = False
@@ -246,9 +246,13 @@ class _Round:
             return None
         for entry in queue.unanswered.values():
             start = self._first_unanswered(entry.request.views.start)
-            if start < entry.request.views.stop and self._table.may_ask(peer, start, self._now):
-                return Proposal(peer, ViewRange(start, start + 1), 1, 1.0, entry, is_probe=True)
-        return None
+            if start < entry.request.views.stop:
+                break
+        else:
+            start = self._first_unanswered(self._demand.front)
+        if not self._table.may_ask(peer, start, self._now):
+            return None
+        return Proposal(peer, ViewRange(start, start + 1), 1, 1.0, first, is_probe=True)
 
     def _line_up(self, clock_index: int) -> List[PeerID]:
         now = self._now
@@ -273,7 +277,8 @@ class _Round:
         elif proposal.is_probe:
             self._probed.add(proposal.copy_of.request.request_id)
         else:
-            self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
+            copied = self._copied_of.setdefault(proposal.copy_of.request.request_id, [])
+            copied.append(proposal.views)
             self._copied.setdefault(peer, []).append(proposal.views)
         return proposal
 
@@ -495,9 +500,7 @@ class _Round:
         owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
         for finish, entry in self._finishes:
             request = entry.request
-            start = self._first_unanswered(
-                self._copied_to.get(request.request_id, entry.copied_to)
-            )
+            start = self._first_uncopied(entry)
             if start >= request.views.stop or request.peer == peer:
                 continue
             most = MAX_COPIES if entry.blocks > FIRST_REQUESTS[0] else MAX_SMALL_COPIES
@@ -548,6 +551,16 @@ class _Round:
             most = self._cap(peer, min(stop - start, max(request.max_blocks, 1)))
             return Proposal(peer, ViewRange(start, stop), most, part, entry, is_probe=True)
         return None
+
+    def _first_uncopied(self, entry: OpenRequest) -> int:
+        """The lowest of its views that neither is answered nor was asked of another peer."""
+        request = entry.request
+        copied = entry.copied + self._copied_of.get(request.request_id, [])
+        first = self._first_unanswered(request.views.start)
+        for views in sorted(copied):
+            if views.start <= first < views.stop:
+                first = self._first_unanswered(views.stop)
+        return first
 
     def _first_unanswered(self, view: int) -> int:
         return self._demand.answered.next_missing(max(view, self._demand.front))

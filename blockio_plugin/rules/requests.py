@@ -34,7 +34,7 @@ class OpenRequest:
         "request",
         "blocks",
         "deadline",
-        "copied_to",
+        "copied",
         "copy_of",
         "depth",
         "probes",
@@ -53,8 +53,8 @@ class OpenRequest:
         """Blocks that it will likely bring."""
         self.deadline = request.deadline
         """Seconds; later than the request's own where everybody is late."""
-        self.copied_to = request.views.start
-        """The views below this were asked of a second peer too."""
+        self.copied: List[ViewRange] = []
+        """What other peers are asked for of its views, probes apart."""
         self.copy_of: Optional[OpenRequest] = None
         """The request that asks another peer for the same views."""
         self.depth = 0
@@ -84,7 +84,7 @@ class OpenRequest:
         if is_probe:
             original.probes += 1
         else:
-            original.copied_to = self.request.views.stop
+            original.copied.append(self.request.views)
 
 
 class PeerQueue:
@@ -262,7 +262,7 @@ class RequestTracker:
             original.probes -= 1
         elif original is not None:
             # What it did not bring may be asked of one more peer.
-            original.copied_to = min(original.copied_to, entry.request.views.start)
+            original.copied.remove(entry.request.views)
 
     def extend(self, entry: OpenRequest, deadline: float) -> None:
         """Wait longer for an open request."""
