@@ -66,10 +66,12 @@ def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
 def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     """Whether to go on waiting, since our link or everybody is slow, or nobody better is there."""
     waited = now - entry.request.issued_at
-    if not peers.arrivals.total and not _has_another_answered(peers, entry):
+    if not peers.arrivals.total and not _is_overtaken(peers, entry, entry.request.issued_at):
         return waited < SILENT_LINK_TIME
     if waited < LATE_FACTOR * peers.compute_link_time(now):
-        return True
+        # Unless what others were asked after this should have been here came through the link.
+        if not _is_overtaken(peers, entry, entry.request.deadline):
+            return True
     if waited > MAX_LATE_TIME:
         return False
     if not _is_another_better(peers, entry, waited, now):
@@ -87,10 +89,10 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     return slowed >= 1 and waited < LATE_FACTOR * slowed * allowed
 
 
-def _has_another_answered(peers: PeerBook, entry: OpenRequest) -> bool:
-    """Whether another peer has answered since, be it without a block."""
+def _is_overtaken(peers: PeerBook, entry: OpenRequest, since: float) -> bool:
+    """Whether another peer has answered what it was asked after ``since``, be it without a block."""
     return any(
-        score.last_arrival > entry.request.issued_at
+        score.answered_to > since
         for peer, score in peers.scores.items()
         if peer != entry.request.peer
     )

@@ -143,6 +143,7 @@ class Score:
         "last_total",
         "last_blocks",
         "lateness",
+        "answered_to",
         "_last_arrival",
         "_setbacks",
     )
@@ -192,6 +193,8 @@ class Score:
         """Blocks in its last answer that brought any."""
         self.lateness = 0.0
         """Time that its last answer took over the time that it had: late from 1 on."""
+        self.answered_to = -inf
+        """When the latest of the requests was sent that it has answered."""
         self.last_total: Optional[int] = None
         self._model = ServiceModel(UNKNOWN_ROUND_TRIP, UNKNOWN_SECONDS_PER_BLOCK)
         self._last_arrival = 0.0
@@ -295,6 +298,7 @@ class Score:
         else:
             model.observe(now - self._last_arrival, blocks, False, others)
         self._last_arrival = now
+        self.answered_to = max(self.answered_to, issued_at)
         if self.known:
             self.round_trip = model.round_trip
             self.overhead = model.overhead
