@@ -207,7 +207,7 @@ class _Round:
                 yield self._note(copy)
                 blocks = self._blocks_to_ask(peer)
             self.is_idle = self.is_idle or blocks > 0
-        if self._tracker.excused and not self._demand.link_time:
+        if self._tracker.excused:
             sounding = self._next_sounding()
             if sounding is not None:
                 yield self._note(sounding)
@@ -242,7 +242,8 @@ class _Round:
             if entry.is_probe:
                 asked_at = entry.request.issued_at
         waited = asked_at - first.request.issued_at
-        if self._now < first.request.issued_at + max(SOUND_TIME, SOUND_FACTOR * waited):
+        least = max(SOUND_TIME, self._demand.link_time, SOUND_FACTOR * waited)
+        if self._now < first.request.issued_at + least:
             return None
         for entry in queue.unanswered.values():
             start = self._first_unanswered(entry.request.views.start)
@@ -413,10 +414,11 @@ class _Round:
         supplies: List[Supply] = []
         for peer in holders:
             score = self._scores[peer]
-            if not score.known or score.paused_until > self._now:
+            queue = self._tracker.queues[peer]
+            if not score.known or queue.late or score.paused_until > self._now:
                 continue
             begin = self._owed.get(peer, 0.0) * score.seconds_per_block
-            for _, finish in finish_times(self._tracker.queues[peer], score, self._now):
+            for _, finish in finish_times(queue, score, self._now):
                 begin = max(begin, finish - self._now)
             if score.sure_overhead > REQUEST_TIME:
                 # It pays for one more request first. One answer does not tell its speed; then it

@@ -145,6 +145,7 @@ class Score:
         "lateness",
         "answered_to",
         "_last_arrival",
+        "_measured_at",
         "_setbacks",
     )
 
@@ -198,6 +199,8 @@ class Score:
         self.last_total: Optional[int] = None
         self._model = ServiceModel(UNKNOWN_ROUND_TRIP, UNKNOWN_SECONDS_PER_BLOCK)
         self._last_arrival = 0.0
+        # When it last answered, declines apart: they cost it nothing, and may come at once.
+        self._measured_at = -inf
         self._declined_at = -inf
         self._setbacks = 0
         self._derive()
@@ -293,11 +296,11 @@ class Score:
         self, issued_at: float, queued: bool, blocks: int, others: float, now: float
     ) -> None:
         model = self._model
-        if not queued or issued_at + model.round_trip >= self._last_arrival:
+        if not queued or issued_at + model.round_trip >= self._measured_at:
             model.observe(now - issued_at, blocks, True, others)
         else:
-            model.observe(now - self._last_arrival, blocks, False, others)
-        self._last_arrival = now
+            model.observe(now - self._measured_at, blocks, False, others)
+        self._last_arrival = self._measured_at = now
         self.answered_to = max(self.answered_to, issued_at)
         if self.known:
             self.round_trip = model.round_trip
