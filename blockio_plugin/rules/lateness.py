@@ -90,7 +90,7 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
 
 
 def _is_overtaken(peers: PeerBook, entry: OpenRequest, since: float) -> bool:
-    """Whether another peer has answered what it was asked after ``since``, be it without a block."""
+    """Whether another peer has answered, be it without a block, what it was asked after then."""
     return any(
         score.answered_to > since
         for peer, score in peers.scores.items()

@@ -107,7 +107,6 @@ class PeerQueue:
         self.late = 0
         """How many of them are late."""
 
-
     @property
     def front(self) -> OpenRequest:
         """The oldest request that is not late; there has to be one."""

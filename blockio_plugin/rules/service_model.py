@@ -65,7 +65,15 @@ to ask for: to ask for much of a peer that is only slow is worse than to ask a c
 class ServiceModel:
     """What is known of one peer's times, in seconds, from its answers."""
 
-    __slots__ = ("round_trip", "overhead", "seconds_per_block", "_is_new", "_way", "_jitter", "_covariance")
+    __slots__ = (
+        "round_trip",
+        "overhead",
+        "seconds_per_block",
+        "_is_new",
+        "_way",
+        "_jitter",
+        "_covariance",
+    )
 
     def __init__(self, round_trip: float, seconds_per_block: float) -> None:
         """Start from what is likely of any peer; the first sample takes the place of both."""

@@ -5,11 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from blockio_plugin.rules.availability import (
-    EXCLUDED_TIME,
-    MAX_SEGMENTS,
-    AvailabilityTable,
-)
+from blockio_plugin.rules.availability import EXCLUDED_TIME, MAX_SEGMENTS, AvailabilityTable
 from blockio_plugin.rules.views import ViewRange, ViewRanges, normalise
 
 RANGES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=6).map(normalise)
