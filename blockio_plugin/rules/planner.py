@@ -220,7 +220,7 @@ class _Round:
         soundings = [self._sound(*item) for item in self._tracker.queues.items()]
         found = [sounding for sounding in soundings if sounding is not None]
         # Each its turn, so that a slow peer does not keep a lost request from being noticed.
-        return min(found, key=self._count_probes, default=None)
+        return min(found, key=self._count_probes) if found else None
 
     def _count_probes(self, sounding: Proposal) -> int:
         unanswered = self._tracker.queues[sounding.peer].unanswered.values()

@@ -239,7 +239,7 @@ class Score:
         # Who declines some of its requests is sent fewer, and larger ones.
         accepted = 1.0 - min(self.decline_share, MAX_DECLINE_SHARE)
         time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * cost) / (accepted ** 3)
-        self.request_blocks = max(1.0, min(time / speed, self.answer_limit))
+        self.request_blocks = max(1.0, min(time / speed, self.answer_limit, self.cap))
         penalty = 1.0 + FAULT_WEIGHT * self.faults / max(self.blocks, 1)
         self.value = (speed + self.overhead / self.request_blocks) * penalty / self.trust / accepted
         self.octave = floor(log2(self.value))

@@ -31,6 +31,9 @@ FIRST_SPREADS = (0.6, 0.4, 0.4)
 EMPTY_SHARES = (0.9, 0.1)
 """Shares of the time of an answer without a block that are taken for round trip and overhead."""
 
+EMPTY_SERVICE = 0.05
+"""Least share of the first answer's time that its blocks took."""
+
 EMPTY_SPREAD = 0.2
 """Standard deviation of these shares, and of a block's time as a share of what blocks took."""
 
@@ -120,7 +123,7 @@ class ServiceModel:
         else:
             known = min(self._way, time)
             self.round_trip, self.overhead = (share * known for share in EMPTY_SHARES)
-            service = max(time - known, FASTEST * blocks)
+            service = max(time - known, EMPTY_SERVICE * time)
             way = overhead = (EMPTY_SPREAD * known) ** 2
             spread = way + (EMPTY_SPREAD * service) ** 2
         self.seconds_per_block = service / blocks
