@@ -301,7 +301,9 @@ class _Round:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0
         if unanswered and score.sure_overhead > REQUEST_TIME:
-            return 0
+            # Of two at a time the second tells what is overhead, and what only the way.
+            issued = queue.issued + self._asked.get(peer, 0)
+            return score.request_blocks if unanswered == 1 and not issued % PROBE_EVERY else 0
         if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
             return 0
         blocks = score.request_blocks * self._stretch
