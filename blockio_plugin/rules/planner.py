@@ -526,7 +526,7 @@ class _Round:
                 continue
             length = max(1, ceil(request.views.length * part / max(entry.blocks, 1.0)))
             stop = min(start + length, request.views.stop, covering.stop)
-            most = min(stop - start, max(request.max_blocks, ceil(score.request_blocks)))
+            most = min(stop - start, max(ceil(part * SPARE), FIRST_REQUESTS[0]))
             return Proposal(peer, ViewRange(start, stop), self._cap(peer, most), part, entry)
         return None
 
