@@ -9,6 +9,7 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from blockio_plugin.rules.exclusions import Exclusions
 from blockio_plugin.rules.requests import PeerID
+from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import ViewRange, ViewRanges, clip, range_at
 
 MAX_SEGMENTS = 256
@@ -102,6 +103,14 @@ class AvailabilityTable:
         if disproved is None or resting is None:
             return resting if disproved is None else disproved
         return min(disproved, resting)
+
+    def excluded(self, peer: PeerID, base: int, now: float) -> Optional[ViewSet]:
+        """All views from ``base`` on that ``peer`` is not asked for now; None: there are none."""
+        entry = self._peers[peer]
+        kinds = [kind.views(base, now) for kind in (entry.disproved, entry.resting) if len(kind)]
+        if not kinds:
+            return None
+        return kinds[0] if len(kinds) == 1 else kinds[0] | kinds[1]
 
     def exclusions(self, peer: PeerID) -> int:
         """How many ranges ``peer`` is not asked for in spite of its advert."""

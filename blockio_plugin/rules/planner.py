@@ -176,6 +176,7 @@ class _Round:
         self._copied_of: Dict[int, List[ViewRange]] = {}
         self._copied: Dict[PeerID, List[ViewRange]] = {}
         self._probed: Set[int] = set()
+        self._askable: Dict[PeerID, ViewSet] = {}
         self.is_idle = False
         self._trusted: Optional[List[PeerID]] = None
         self._finishes: Optional[List[Tuple[float, OpenRequest]]] = None
@@ -435,6 +436,14 @@ class _Round:
         # No sooner than at their rates so far: overhead may be our own link, which all wait for.
         return max(together, standing.time_left + (self._tracker.blocks + owed) / standing.rate)
 
+    def _find_askable(self, peer: PeerID) -> ViewSet:
+        """What is wanted and the peer may be asked for, as far as its exclusions go."""
+        wanted = self._demand.wanted
+        if peer not in self._askable:
+            excluded = self._table.excluded(peer, wanted.base, self._now)
+            self._askable[peer] = wanted if excluded is None else wanted - excluded
+        return self._askable[peer]
+
     def _next_barred(self, peer: PeerID, view: int) -> Optional[ViewRange]:
         """The lowest views not below ``view`` that the peer must not be asked for in this round."""
         barred = self._table.next_excluded(peer, view, self._now)
@@ -458,13 +467,15 @@ class _Round:
             if covering is not None:
                 picked = (views.start for views in self._picked if views.start > start)
                 stop = min([covering.stop, self._demand.stop, *picked])
-        barred = self._next_barred(peer, start)
-        while barred is not None and barred.start <= start:
-            following = wanted.next_at(barred.stop)
-            if following is None or following >= stop:
-                return None
-            start = following
-            barred = self._next_barred(peer, start)
+        askable = self._find_askable(peer)
+        following = askable.next_at(start)
+        barred = None if following is None else self._next_barred(peer, following)
+        while following is not None and barred is not None and barred.start <= following:
+            following = askable.next_at(barred.stop)
+            barred = None if following is None else self._next_barred(peer, following)
+        if following is None or following >= stop:
+            return None
+        start = following
         if barred is not None:
             stop = min(stop, barred.start)
         end = min(start + length, stop)

@@ -102,9 +102,11 @@ def test_the_next_excluded_range_is_the_lowest_of_both_kinds(
         else:
             table.rest(0, views, until, 0.0)
     for now in (0.0, 10.0, EXCLUDED_TIME):
+        together = table.excluded(0, 0, now)
         left_out = [view for view in range(90) if table.is_excluded(0, view, now)]
         for view in range(90):
             assert table.may_ask(0, view, now) == (view not in left_out)
+            assert (together is not None and view in together) == (view in left_out)
             found = table.next_excluded(0, view, now)
             above = [other for other in left_out if other >= view]
             assert (found is None) == (not above)
