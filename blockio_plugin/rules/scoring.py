@@ -36,6 +36,9 @@ PROBE_EVERY = 6
 """One in so many requests to a peer of which it is open what is overhead and what is speed is a
 probe, which asks for more."""
 
+SMALL_REQUEST = 1.25
+"""Blocks. A peer that is asked for less is probed whatever is known of it."""
+
 PROBE_FACTOR = 2.0
 """How many times as many blocks as usual, or as it gave last, a probe asks for."""
 
@@ -224,8 +227,11 @@ class Score:
 
     @property
     def is_vague(self) -> bool:
-        """Whether it has to be found out yet what is overhead and what is speed."""
-        return self._model.is_vague
+        """
+        Whether it has to be found out what is overhead and what is speed: it is not known yet, or
+        the peer is asked for so little that nothing else would tell once it is quicker.
+        """
+        return self._model.is_vague or self.request_blocks < SMALL_REQUEST
 
     @property
     def last_arrival(self) -> float:
