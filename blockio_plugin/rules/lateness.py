@@ -86,7 +86,10 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     ]
     slowed = max(lateness, default=0.0)
     allowed = entry.request.deadline - entry.request.issued_at
-    return slowed >= 1 and waited < LATE_FACTOR * slowed * allowed
+    if slowed < 1 or waited >= LATE_FACTOR * slowed * allowed:
+        return False
+    is_known = peers.scores[entry.request.peer].known
+    return is_known or not _is_overtaken(peers, entry, entry.request.deadline)
 
 
 def _is_overtaken(peers: PeerBook, entry: OpenRequest, since: float) -> bool:

@@ -42,9 +42,9 @@ SMALL_REQUEST = 1.25
 PROBE_FACTOR = 2.0
 """How many times as many blocks as usual, or as it gave last, a probe asks for."""
 
-GROWTH = 4.5
-"""Blocks that each delivered block adds to what a peer may owe: five-fold per round trip. With
-less far peers take long to be used in full, with more those that ration us are asked too much."""
+GROWTH = 3.5
+"""Blocks that each delivered block adds to what a peer may owe: it grows more than four-fold per
+round trip. With less far peers take long to be used in full, with more our own link fills up."""
 
 LIMIT_GROWTH = 1.02
 """What each answer in full multiplies the blocks asked for in one request by, after a short one."""

@@ -278,3 +278,18 @@ def test_our_link_is_no_excuse_once_a_later_answer_came_through_it() -> None:
         now = BEGIN + max(QUIET_TIME, 1.0)
         peers.tracker.extend(entry, now)
         assert bool(expire_requests(peers, now)) == (answered_to > BEGIN) == is_late
+
+
+def test_that_others_are_late_excuses_no_newcomer_whom_they_have_overtaken() -> None:
+    for answered_to, is_late in ((BEGIN, False), (BEGIN + 2.0, True)):
+        peers = make_peers("abc")
+        measure(peers, "bc")
+        entry = issue(peers, "a", BEGIN + 1.0)
+        for name in "bc":
+            peers.scores[name].lateness = 4.0
+            peers.scores[name].answered_to = answered_to
+            peers.scores[name].supplied(BEGIN, False, 10, 0.0, BEGIN + 3.0)
+            peers.scores[name].answered_to = answered_to
+        now = BEGIN + QUIET_TIME + 1.0
+        peers.tracker.extend(entry, now)
+        assert bool(expire_requests(peers, now)) == is_late

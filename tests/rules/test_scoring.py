@@ -233,3 +233,25 @@ def test_our_own_link_is_not_taken_for_overhead() -> None:
         score.supplied(now - 1.0, True, blocks, 0.4, now)
     assert score.overhead <= overhead + 0.01
     assert score.sure_overhead < 0.02
+
+
+def test_who_is_asked_for_single_blocks_is_probed_whatever_is_known() -> None:
+    slow, quick = Score(), Score()
+    play(slow, 2.0, 0.1, 0.0, [1, 4] * 40)
+    play(quick, 200.0, 0.1, 0.0, [10, 40] * 40)
+    assert slow.request_blocks == 1.0 and slow.is_vague
+    assert not quick.is_vague
+
+
+def test_one_request_asks_for_no_more_than_a_peer_may_owe() -> None:
+    score = Score()
+    score.supplied(0.0, False, 1, 0.0, 1e-4)
+    assert score.request_blocks <= score.cap < 50
+
+
+def test_declines_tell_no_time() -> None:
+    score = Score()
+    score.declined(0.0, 0.46)
+    score.supplied(0.0, True, 2, 0.0, 0.52)
+    # The answer took half a second, not what lies between it and the decline.
+    assert score.round_trip > 0.2
