@@ -54,6 +54,9 @@ BOUNDS: Dict[str, Bound] = {
     "rates-that-change": Bound(1.6),
     # Goal: 1.15. Measured: 1.05.
     "half-true": Bound(1.15),
+    # Goal: 1.15. Measured: 1.12 and 1.03.
+    "overclaimers": Bound(1.15),
+    "overclaimers-many": Bound(1.1),
     # Goal: 1.1. Measured: 1.06.
     "very-slow-own-link": Bound(1.1),
 }
