@@ -30,8 +30,9 @@ CONNECT_TIMEOUT = 20.0
 SYNC_TIMEOUT = 60.0
 """Seconds for any sync here, most."""
 
-RATE = 20.0
-"""Blocks/s that a peer gives in a sync: far below what a node imports, so peers set the pace."""
+RATE = 40.0
+"""Blocks/s that a peer gives in a sync: below what a node imports, so that peers set the pace, and
+enough that a sync would be over before a silent peer is late that was never measured."""
 
 MAX_RATIO = 1.25
 """Time of a sync beside silent peers over that without them, most."""
