@@ -9,16 +9,15 @@ from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from blockio_plugin.rules.exclusions import Exclusions
 from blockio_plugin.rules.requests import PeerID
+from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import ViewRange, ViewRanges, clip, range_at
 
 MAX_SEGMENTS = 256
 """Most segments cut. Views past the last one wait until nothing below them is wanted any more."""
 
-EXCLUDED_TIME = 15.0
-"""Seconds for which a peer is not asked for views about which it was first found wrong."""
-
-MAX_DOUBLINGS = 6
-"""How often that time doubles at most, once for each time that the peer was found wrong: 16 min."""
+EXCLUDED_TIME = 20.0
+"""Seconds for which a peer is not asked for views about which it was found wrong. It may have them
+by then, and what it is asked for in vain uses up its credit."""
 
 
 class Segment(NamedTuple):
@@ -75,15 +74,14 @@ class AvailabilityTable:
             entry.ranges = ranges
             self.version += 1
 
-    def disprove(self, peer: PeerID, views: ViewRange, faults: int, now: float) -> None:
+    def disprove(self, peer: PeerID, views: ViewRange, now: float) -> None:
         """
-        ``peer`` was found wrong about ``views``, and ``faults`` times in all: it is not asked for
-        them for a while, longer each time. Peers that are gone are ignored.
+        ``peer`` was found wrong about ``views``: it is not asked for them for a while. Peers that
+        are gone are ignored.
         """
         entry = self._peers.get(peer)
         if entry is not None:
-            seconds = EXCLUDED_TIME * 2 ** min(faults, MAX_DOUBLINGS)
-            entry.disproved.add(views, now + seconds, now)
+            entry.disproved.add(views, now + EXCLUDED_TIME, now)
 
     def rest(self, peer: PeerID, views: ViewRange, until: float, now: float) -> None:
         """Ask others than ``peer`` for ``views`` until then; peers that are gone are ignored."""
@@ -105,6 +103,14 @@ class AvailabilityTable:
         if disproved is None or resting is None:
             return resting if disproved is None else disproved
         return min(disproved, resting)
+
+    def excluded(self, peer: PeerID, base: int, now: float) -> Optional[ViewSet]:
+        """All views from ``base`` on that ``peer`` is not asked for now; None: there are none."""
+        entry = self._peers[peer]
+        kinds = [kind.views(base, now) for kind in (entry.disproved, entry.resting) if len(kind)]
+        if not kinds:
+            return None
+        return kinds[0] if len(kinds) == 1 else kinds[0] | kinds[1]
 
     def exclusions(self, peer: PeerID) -> int:
         """How many ranges ``peer`` is not asked for in spite of its advert."""

@@ -1,7 +1,9 @@
 """Views that one peer is not asked for in spite of its advert, each range until some time."""
 from bisect import bisect_left, bisect_right
+from math import inf
 from typing import List, Optional
 
+from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import ViewRange
 
 MAX_EXCLUSIONS = 1024
@@ -15,12 +17,15 @@ MERGED_SHARE = 4
 class Exclusions:
     """Disjoint ranges in ascending order, each with the time (s) at which it ends."""
 
-    __slots__ = ("_starts", "_stops", "_until")
+    __slots__ = ("_starts", "_stops", "_until", "_views", "_views_until")
 
     def __init__(self) -> None:
         self._starts: List[int] = []
         self._stops: List[int] = []
         self._until: List[float] = []
+        # All of them as one set, and until when it holds.
+        self._views = ViewSet()
+        self._views_until = -inf
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -40,6 +45,7 @@ class Exclusions:
         self._starts[low:high] = [start]
         self._stops[low:high] = [stop]
         self._until[low:high] = [until]
+        self._views_until = -inf
         if len(self) > MAX_EXCLUSIONS:
             self._forget_ended(now)
         if len(self) > MAX_EXCLUSIONS:
@@ -69,9 +75,13 @@ class Exclusions:
                 untils.append(until)
         self._starts, self._stops, self._until = starts, stops, untils
 
-    def clear(self) -> None:
-        """Leave out nothing."""
-        self.__init__()  # type: ignore[misc]
+    def views(self, base: int, now: float) -> ViewSet:
+        """What is left out now of the views from ``base`` on; not to be changed."""
+        if now >= self._views_until or self._views.base != base:
+            self._forget_ended(now)
+            self._views = ViewSet(base, zip(self._starts, self._stops))
+            self._views_until = min(self._until, default=inf)
+        return self._views
 
     def find(self, view: int, now: float) -> Optional[ViewRange]:
         """The lowest range left out now that does not lie below ``view``; None: there is none."""

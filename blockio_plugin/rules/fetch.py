@@ -32,9 +32,9 @@ STALL_TIME = 1.0
 """Seconds between two looks at a front that does not move."""
 
 LOOK_AGAIN_TIME = 10.0
-"""Seconds without a new block after which all that peers said is forgotten and asked for again:
-what was true then may have changed, and a liar may have been believed. Doubled each time nothing
-comes."""
+"""Seconds without a new block or an answer for more views after which all that peers said is
+forgotten and asked for again: what was true then may have changed, and a liar may have been
+believed. Doubled each time nothing comes."""
 
 MAX_LOOK_AGAIN_TIME = 60.0
 """Most seconds between two such looks."""
@@ -72,6 +72,7 @@ class Fetch(Intake):
         self._looked_at: Optional[float] = None
         self._moved_at: Optional[float] = None
         self._look_again_time = LOOK_AGAIN_TIME
+        self._most_resolved = 0
         self._contested: Optional[int] = None
 
     def join(self, peer: PeerID, now: float) -> None:
@@ -195,13 +196,16 @@ class Fetch(Intake):
             now,
             compute_deadline(self.peers, peer, proposal.blocks, now),
         )
+        self.peers.scores[peer].asked(now)
         entry.owner = self
         self.neglect.note_asked(peer, views, self.ledger)
         entry.arrived_before = self.peers.arrivals.total
         if proposal.copy_of is not None:
             entry.note_copy(proposal.copy_of, proposal.is_probe)
         for fetch in self.peers.fetches:
-            fetch.note_issued(views)
+            # Nothing depends on a probe: what it asks for stays wanted, or in flight elsewhere.
+            if not entry.is_probe:
+                fetch.note_issued(views)
         if self.peers.scores[peer].service_time(proposal.blocks) > LONG_TIME:
             self._survey.forget_ranking()
         return entry.request
@@ -247,8 +251,7 @@ class Fetch(Intake):
             self._return_views(passed)
         self._lost.extend(lost)
         if blocks:
-            self._moved_at, self._look_again_time = now, LOOK_AGAIN_TIME
-            self.neglect.clear()
+            self._note_progress(now)
         for fetch in self.peers.fetches:
             if fetch is not self:
                 fetch.note_answered(entry, covered, next_view, blocks, now)
@@ -273,9 +276,18 @@ class Fetch(Intake):
         self._watch_progress(now)
         return tuple(entry.request for entry in late)
 
+    def _note_progress(self, now: float) -> None:
+        self._moved_at, self._look_again_time = now, LOOK_AGAIN_TIME
+        self.neglect.clear()
+
     def _watch_progress(self, now: float) -> None:
+        resolved = self.ledger.front + len(self.ledger.answered)
+        if resolved > self._most_resolved:
+            # To hear once more what was heard before is no progress.
+            self._most_resolved = resolved
+            self._note_progress(now)
         if self._moved_at is None or self.ledger.front >= self.ledger.target:
-            self._moved_at, self._look_again_time = now, LOOK_AGAIN_TIME
+            self._note_progress(now)
         elif now >= self._moved_at + self._look_again_time:
             self._moved_at = now
             self._look_again_time = min(self._look_again_time * 2, MAX_LOOK_AGAIN_TIME)

@@ -138,8 +138,7 @@ class Intake:
             for block in blocks:
                 if cache.is_rejected(block.hash) and block.view not in cache:
                     view = ViewRange(block.view, block.view + 1)
-                    faults = self.peers.scores[peer].faults
-                    self.peers.availability.disprove(peer, view, faults, now)
+                    self.peers.availability.disprove(peer, view, now)
                     ledger.reopen(view)
         while cache.bytes > self.limits.cache_bytes and len(cache) > 1:
             highest = cache.highest()

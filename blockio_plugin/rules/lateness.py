@@ -46,10 +46,15 @@ def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
     for entry in peers.tracker.overdue(now):
         if entry.is_late:
             continue
+        peer = entry.request.peer
+        front = peers.tracker.queue(peer).front
+        if front is not entry and front.deadline > now:
+            # It has to answer that one first.
+            peers.tracker.extend(entry, front.deadline)
+            continue
         if _is_excused(peers, entry, now):
             peers.tracker.extend(entry, now + LATE_TIME)
             continue
-        peer = entry.request.peer
         peers.scores[peer].timed_out(now)
         for behind in tuple(peers.tracker.queue(peer).unanswered.values()):
             if not behind.is_late:
@@ -61,10 +66,12 @@ def expire_requests(peers: PeerBook, now: float) -> List[OpenRequest]:
 def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     """Whether to go on waiting, since our link or everybody is slow, or nobody better is there."""
     waited = now - entry.request.issued_at
-    if not peers.arrivals.total:
+    if not peers.arrivals.total and not _is_overtaken(peers, entry, entry.request.issued_at):
         return waited < SILENT_LINK_TIME
     if waited < LATE_FACTOR * peers.compute_link_time(now):
-        return True
+        # Unless what others were asked after this should have been here came through the link.
+        if not _is_overtaken(peers, entry, entry.request.deadline):
+            return True
     if waited > MAX_LATE_TIME:
         return False
     if not _is_another_better(peers, entry, waited, now):
@@ -79,7 +86,19 @@ def _is_excused(peers: PeerBook, entry: OpenRequest, now: float) -> bool:
     ]
     slowed = max(lateness, default=0.0)
     allowed = entry.request.deadline - entry.request.issued_at
-    return slowed >= 1 and waited < LATE_FACTOR * slowed * allowed
+    if slowed < 1 or waited >= LATE_FACTOR * slowed * allowed:
+        return False
+    is_known = peers.scores[entry.request.peer].known
+    return is_known or not _is_overtaken(peers, entry, entry.request.deadline)
+
+
+def _is_overtaken(peers: PeerBook, entry: OpenRequest, since: float) -> bool:
+    """Whether another peer has answered, be it without a block, what it was asked after then."""
+    return any(
+        score.answered_to > since
+        for peer, score in peers.scores.items()
+        if peer != entry.request.peer
+    )
 
 
 def _is_another_better(

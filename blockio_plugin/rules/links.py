@@ -94,14 +94,9 @@ class Links:
         self._peers.scores[peer].disproved(now)
         for views in hidden:
             self.claims.retract(views, peer)
-            self._disprove(peer, views, now)
+            self._peers.availability.disprove(peer, views, now)
             self._reopen(views)
             self.disputed.add(*views)
-
-    def _disprove(self, peer: PeerID, views: ViewRange, now: float) -> None:
-        if peer in self._peers:
-            faults = self._peers.scores[peer].faults
-            self._peers.availability.disprove(peer, views, faults, now)
 
     def _reopen(self, views: ViewRange) -> None:
         self._ledger.reopen(views)
@@ -186,7 +181,7 @@ class Links:
             return
         for peer in self.claims.claimants(gap):
             for views in self.claims.denied_by(peer, gap):
-                self._disprove(peer, views, now)
+                self._peers.availability.disprove(peer, views, now)
         self.disputed.add(*gap)
         self._ledger.reopen(gap)
 

@@ -1,9 +1,9 @@
 """
 Neglect: nothing moves, though somebody could be asked. It is to be told of; nobody acts on it.
 
-A peer is neglected while no block comes, import has none in hand, and the peer could be asked for
-the view that all waits for: it covers it, is not excluded from it, and has not called it empty. To
-be asked for it ends that. All that keeps a peer from being asked ends by itself, so neglect that
+A peer is neglected while no block comes, nothing else is answered for, import has none in hand, and
+the peer could be asked for the view that all waits for: it covers it, is not excluded from it, and
+has not called it empty. To be asked for it ends that. All that keeps a peer from being asked ends by itself, so neglect that
 lasts for longer than all of it together is a fault of ours.
 """
 from typing import Dict, Optional
@@ -41,7 +41,7 @@ class Neglect:
         self._looked_at: Optional[float] = None
 
     def clear(self) -> None:
-        """A block has come."""
+        """A block has come, or another view was answered for."""
         self._seconds.clear()
 
     def note_asked(self, peer: PeerID, views: ViewRange, ledger: Ledger) -> None:

@@ -24,11 +24,18 @@ from blockio_plugin.rules.availability import AvailabilityTable, Partition
 from blockio_plugin.rules.ending import Supply, finish_times, time_to_supply
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
 from blockio_plugin.rules.ranking import Ranking, Standing
-from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest, PeerID, RequestTracker
+from blockio_plugin.rules.requests import (
+    MAX_UNANSWERED,
+    OpenRequest,
+    PeerID,
+    PeerQueue,
+    RequestTracker,
+)
 from blockio_plugin.rules.scoring import (
     FIRST_REQUESTS,
     PROBE_EVERY,
     PROBE_FACTOR,
+    REQUEST_PRICE,
     REQUEST_TIME,
     STRAY_DECLINES,
     Score,
@@ -68,6 +75,12 @@ MAX_COPIES = 3
 MAX_SMALL_COPIES = 24
 """The same for requests as small as the first ones: at the head one block is all that is wanted,
 and nearly all peers may be silent."""
+
+SOUND_TIME = 3.0
+"""Seconds after which a peer whose answer is overdue is sounded, least."""
+
+SOUND_FACTOR = 2.0
+"""By how much longer it is waited for until it is sounded again."""
 
 COPY_MARGIN = 0.05
 """Seconds by which a take-over must promise to be quicker."""
@@ -160,8 +173,10 @@ class _Round:
         self._cursors: Dict[int, int] = {}
         self._detached: List[ViewRange] = []
         self._picked: List[ViewRange] = []
-        self._copied_to: Dict[int, int] = {}
+        self._copied_of: Dict[int, List[ViewRange]] = {}
+        self._copied: Dict[PeerID, List[ViewRange]] = {}
         self._probed: Set[int] = set()
+        self._askable: Dict[PeerID, ViewSet] = {}
         self.is_idle = False
         self._trusted: Optional[List[PeerID]] = None
         self._finishes: Optional[List[Tuple[float, OpenRequest]]] = None
@@ -193,6 +208,53 @@ class _Round:
                 yield self._note(copy)
                 blocks = self._blocks_to_ask(peer)
             self.is_idle = self.is_idle or blocks > 0
+        if self._tracker.excused:
+            sounding = self._next_sounding()
+            if sounding is not None:
+                yield self._note(sounding)
+
+    def _next_sounding(self) -> Optional[Proposal]:
+        """One at a time: it may be our own link that lets all of them wait."""
+        for entry in self._tracker.open_requests():
+            if entry.is_probe and not entry.is_excused:
+                return None
+        soundings = [self._sound(*item) for item in self._tracker.queues.items()]
+        found = [sounding for sounding in soundings if sounding is not None]
+        # Each its turn, so that a slow peer does not keep a lost request from being noticed.
+        return min(found, key=self._count_probes) if found else None
+
+    def _count_probes(self, sounding: Proposal) -> int:
+        unanswered = self._tracker.queues[sounding.peer].unanswered.values()
+        return sum(entry.is_probe for entry in unanswered)
+
+    def _sound(self, peer: PeerID, queue: PeerQueue) -> Optional[Proposal]:
+        """
+        Ask for one block again of a peer whose answer should be here, though there is an excuse: by
+        the order of its answers it will tell whether that request was lost.
+        """
+        first = next(iter(queue.unanswered.values()), None)
+        if first is None or not first.is_excused or first.is_late or queue.reorders:
+            return None
+        unanswered = len(queue.unanswered) + self._asked.get(peer, 0)
+        if unanswered >= MAX_UNANSWERED or self._scores[peer].earned_at > self._now:
+            return None
+        asked_at = first.request.issued_at
+        for entry in queue.unanswered.values():
+            if entry.is_probe:
+                asked_at = entry.request.issued_at
+        waited = asked_at - first.request.issued_at
+        least = max(SOUND_TIME, self._demand.link_time, SOUND_FACTOR * waited)
+        if self._now < first.request.issued_at + least:
+            return None
+        for entry in queue.unanswered.values():
+            start = self._first_unanswered(entry.request.views.start)
+            if start < entry.request.views.stop:
+                break
+        else:
+            start = self._first_unanswered(self._demand.front)
+        if not self._table.may_ask(peer, start, self._now):
+            return None
+        return Proposal(peer, ViewRange(start, start + 1), 1, 1.0, first, is_probe=True)
 
     def _line_up(self, clock_index: int) -> List[PeerID]:
         now = self._now
@@ -217,14 +279,18 @@ class _Round:
         elif proposal.is_probe:
             self._probed.add(proposal.copy_of.request.request_id)
         else:
-            self._copied_to[proposal.copy_of.request.request_id] = proposal.views.stop
+            copied = self._copied_of.setdefault(proposal.copy_of.request.request_id, [])
+            copied.append(proposal.views)
+            self._copied.setdefault(peer, []).append(proposal.views)
         return proposal
 
     def _blocks_to_ask(self, peer: PeerID) -> float:
         """How many blocks the peer should be asked for next; 0 where it owes enough."""
         score, queue = self._scores[peer], self._tracker.queues[peer]
         unanswered = len(queue.unanswered) + self._asked.get(peer, 0)
-        if unanswered >= MAX_UNANSWERED:
+        if unanswered >= MAX_UNANSWERED or unanswered - queue.late >= score.window:
+            return 0
+        if score.earned_at + self._asked.get(peer, 0) * REQUEST_PRICE > self._now:
             return 0
         if queue.late:
             # It let requests go by: a single small one at a time, until it answers again.
@@ -236,14 +302,22 @@ class _Round:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0
         if unanswered and score.sure_overhead > REQUEST_TIME:
-            return 0
+            # Of two at a time the second tells what is overhead, and what only the way.
+            issued = queue.issued + self._asked.get(peer, 0)
+            return score.request_blocks if unanswered == 1 and not issued % PROBE_EVERY else 0
         if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
             return 0
         blocks = score.request_blocks * self._stretch
-        issued = queue.issued + self._asked.get(peer, 0)
-        if score.is_vague and issued % PROBE_EVERY == len(FIRST_REQUESTS):
+        if self._is_to_be_probed(peer):
             blocks = max(blocks, score.last_blocks) * PROBE_FACTOR
         return min(blocks, score.answer_limit)
+
+    def _is_to_be_probed(self, peer: PeerID) -> bool:
+        score, queue = self._scores[peer], self._tracker.queues[peer]
+        if not score.is_vague:
+            return False
+        turn = (queue.issued + self._asked.get(peer, 0)) % PROBE_EVERY
+        return turn == len(FIRST_REQUESTS) or score.answers < len(FIRST_REQUESTS)
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         demand, score = self._demand, self._scores[peer]
@@ -262,7 +336,10 @@ class _Round:
             size = self._fit(peer, blocks, segment.holders, demand.ranking.standings[number])
             if not size:
                 continue
-            found = self._find_views(peer, self._begin_at(score, start, stop), stop, size)
+            place = self._begin_at(score, start, stop)
+            found = self._find_views(peer, place, stop, size)
+            if found is None and place > start:
+                found = self._find_views(peer, start, stop, size)
             if found is None or self._is_left_to_others(peer, found.start):
                 continue
             if found.start == start:
@@ -274,7 +351,10 @@ class _Round:
                 self._detached.append(found)
             self._picked.append(found)
             likely = min(size, found.length * demand.density)
-            most = found.length if demand.density >= 1 else ceil(size * SPARE)
+            most = found.length
+            if demand.density < 1:
+                # More than likely may be there, and a short answer costs another round trip.
+                most = min(most, ceil(max(size, score.request_blocks) * SPARE))
             return Proposal(peer, found, self._cap(peer, most), likely, None)
         return None
 
@@ -318,11 +398,16 @@ class _Round:
         time = max(standing.time_left * END_SHARE, MIN_REQUEST_TIME)
         if score.sure_overhead > min(time, REQUEST_TIME):
             # Each request costs it much, so it gets few: what fits in till the end.
+            begin = score.round_trip + score.overhead
+            least = max(score.seconds_per_block, LEAST_YIELD * score.overhead)
             left = self._time_to_end(score, holders, standing)
-            time = left * LONG_SHARE - score.round_trip - score.overhead
-            if time < max(score.seconds_per_block, LEAST_YIELD * score.overhead):
-                alone = score.round_trip + score.service_time(1) <= standing.quickest
-                return 1.0 if alone else 0.0
+            time = left * LONG_SHARE - begin
+            if time < least:
+                others = [holder for holder in holders if holder != peer]
+                if self._time_to_end(score, others, standing) * LONG_SHARE < begin + least:
+                    return 0.0
+                # The others would need longer, so it takes what they cannot bring until then.
+                time = left - begin
         return max(1.0, min(blocks, time / score.seconds_per_block, self._room))
 
     def _time_to_end(
@@ -332,10 +417,11 @@ class _Round:
         supplies: List[Supply] = []
         for peer in holders:
             score = self._scores[peer]
-            if not score.known or score.paused_until > self._now:
+            queue = self._tracker.queues[peer]
+            if not score.known or queue.late or score.paused_until > self._now:
                 continue
             begin = self._owed.get(peer, 0.0) * score.seconds_per_block
-            for _, finish in finish_times(self._tracker.queues[peer], score, self._now):
+            for _, finish in finish_times(queue, score, self._now):
                 begin = max(begin, finish - self._now)
             if score.sure_overhead > REQUEST_TIME:
                 # It pays for one more request first. One answer does not tell its speed; then it
@@ -349,6 +435,14 @@ class _Round:
         together = time_to_supply(standing.time_left * standing.rate - owed, supplies)
         # No sooner than at their rates so far: overhead may be our own link, which all wait for.
         return max(together, standing.time_left + (self._tracker.blocks + owed) / standing.rate)
+
+    def _find_askable(self, peer: PeerID) -> ViewSet:
+        """What is wanted and the peer may be asked for, as far as its exclusions go."""
+        wanted = self._demand.wanted
+        if peer not in self._askable:
+            excluded = self._table.excluded(peer, wanted.base, self._now)
+            self._askable[peer] = wanted if excluded is None else wanted - excluded
+        return self._askable[peer]
 
     def _next_barred(self, peer: PeerID, view: int) -> Optional[ViewRange]:
         """The lowest views not below ``view`` that the peer must not be asked for in this round."""
@@ -373,28 +467,33 @@ class _Round:
             if covering is not None:
                 picked = (views.start for views in self._picked if views.start > start)
                 stop = min([covering.stop, self._demand.stop, *picked])
-        barred = self._next_barred(peer, start)
-        while barred is not None and barred.start <= start:
-            following = wanted.next_at(barred.stop)
-            if following is None or following >= stop:
-                return None
-            start = following
-            barred = self._next_barred(peer, start)
+        askable = self._find_askable(peer)
+        following = askable.next_at(start)
+        barred = None if following is None else self._next_barred(peer, following)
+        while following is not None and barred is not None and barred.start <= following:
+            following = askable.next_at(barred.stop)
+            barred = None if following is None else self._next_barred(peer, following)
+        if following is None or following >= stop:
+            return None
+        start = following
         if barred is not None:
             stop = min(stop, barred.start)
         end = min(start + length, stop)
         if not wanted.covers(start, end):
-            end = self._bridge(peer, wanted.next_missing(start), end)
+            end = self._bridge(peer, blocks, wanted.next_missing(start), end)
         return ViewRange(start, end)
 
-    def _bridge(self, peer: PeerID, end: int, stop: int) -> int:
+    def _bridge(self, peer: PeerID, blocks: float, end: int, stop: int) -> int:
         """
         Where a request that begins with wanted views up to ``end`` should end, at ``stop`` at the
         latest: what was answered in between is asked for again where that costs the peer less time
-        than another request.
+        than another request, or where its speed has to be found out.
         """
         demand, score = self._demand, self._scores[peer]
-        affordable = score.request_cost / (score.seconds_per_block * demand.density)
+        affordable = score.request_cost / score.seconds_per_block
+        if self._is_to_be_probed(peer):
+            affordable = max(affordable, blocks)
+        affordable /= demand.density
         while affordable >= 1:
             following = demand.wanted.next_at(end)
             if following is None or following >= stop or following - end > affordable:
@@ -416,9 +515,7 @@ class _Round:
         owed = self._tracker.queue(peer).blocks + self._owed.get(peer, 0.0)
         for finish, entry in self._finishes:
             request = entry.request
-            start = self._first_unanswered(
-                self._copied_to.get(request.request_id, entry.copied_to)
-            )
+            start = self._first_uncopied(entry)
             if start >= request.views.stop or request.peer == peer:
                 continue
             most = MAX_COPIES if entry.blocks > FIRST_REQUESTS[0] else MAX_SMALL_COPIES
@@ -436,11 +533,21 @@ class _Round:
             covering = self._table.covering(peer, start)
             if covering is None or not self._table.may_ask(peer, start, self._now):
                 continue
+            if self._is_asked(peer, start):
+                continue
             length = max(1, ceil(request.views.length * part / max(entry.blocks, 1.0)))
             stop = min(start + length, request.views.stop, covering.stop)
-            most = min(stop - start, max(request.max_blocks, 1))
+            most = min(stop - start, max(ceil(part * SPARE), FIRST_REQUESTS[0]))
             return Proposal(peer, ViewRange(start, stop), self._cap(peer, most), part, entry)
         return None
+
+    def _is_asked(self, peer: PeerID, view: int) -> bool:
+        """Whether the peer has ``view`` to answer for already, in another copy."""
+        requests = self._tracker.queues[peer].unanswered.values()
+        asked = self._copied.get(peer, [])
+        return any(view in range(*views) for views in asked) or any(
+            view in range(*entry.request.views) for entry in requests
+        )
 
     def _next_probe(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         """Part of what another was asked, to see whether a peer that was late answers again."""
@@ -459,6 +566,16 @@ class _Round:
             most = self._cap(peer, min(stop - start, max(request.max_blocks, 1)))
             return Proposal(peer, ViewRange(start, stop), most, part, entry, is_probe=True)
         return None
+
+    def _first_uncopied(self, entry: OpenRequest) -> int:
+        """The lowest of its views that neither is answered nor was asked of another peer."""
+        request = entry.request
+        copied = entry.copied + self._copied_of.get(request.request_id, [])
+        first = self._first_unanswered(request.views.start)
+        for views in sorted(copied):
+            if views.start <= first < views.stop:
+                first = self._first_unanswered(views.stop)
+        return first
 
     def _first_unanswered(self, view: int) -> int:
         return self._demand.answered.next_missing(max(view, self._demand.front))

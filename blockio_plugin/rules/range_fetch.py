@@ -127,7 +127,8 @@ class RangeFetch(Fetch):
     def _adopt_open_requests(self) -> None:
         self.set_target(self.views.stop)
         for entry in self.peers.tracker.open_requests():
-            self.note_issued(entry.request.views)
+            if not entry.is_probe:
+                self.note_issued(entry.request.views)
 
     def end(self) -> None:
         """Want nothing any more. What was asked for may still come, for others."""

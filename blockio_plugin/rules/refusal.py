@@ -33,5 +33,5 @@ def refuse(
         return ()
     peers.scores[sender].disproved(now)
     refused = ViewRange(block.view, block.view + 1)
-    peers.availability.disprove(sender, refused, peers.scores[sender].faults, now)
+    peers.availability.disprove(sender, refused, now)
     return (sender,)

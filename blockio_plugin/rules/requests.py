@@ -34,13 +34,14 @@ class OpenRequest:
         "request",
         "blocks",
         "deadline",
-        "copied_to",
+        "copied",
         "copy_of",
         "depth",
         "probes",
         "is_probe",
         "is_copy",
         "is_late",
+        "is_excused",
         "queued",
         "owner",
         "arrived_before",
@@ -52,8 +53,8 @@ class OpenRequest:
         """Blocks that it will likely bring."""
         self.deadline = request.deadline
         """Seconds; later than the request's own where everybody is late."""
-        self.copied_to = request.views.start
-        """The views below this were asked of a second peer too."""
+        self.copied: List[ViewRange] = []
+        """What other peers are asked for of its views, probes apart."""
         self.copy_of: Optional[OpenRequest] = None
         """The request that asks another peer for the same views."""
         self.depth = 0
@@ -66,6 +67,8 @@ class OpenRequest:
         """Whether this is the second request for its views."""
         self.is_late = False
         """Whether it timed out. Its views are wanted again, but an answer is still used."""
+        self.is_excused = False
+        """Whether its deadline has passed and was put off."""
         self.queued = queued
         """Whether the peer had other requests to answer when this one was issued."""
         self.arrived_before = 0
@@ -81,7 +84,7 @@ class OpenRequest:
         if is_probe:
             original.probes += 1
         else:
-            original.copied_to = self.request.views.stop
+            original.copied.append(self.request.views)
 
 
 class PeerQueue:
@@ -104,6 +107,11 @@ class PeerQueue:
         self.late = 0
         """How many of them are late."""
 
+    @property
+    def front(self) -> OpenRequest:
+        """The oldest request that is not late; there has to be one."""
+        return next(entry for entry in self.unanswered.values() if not entry.is_late)
+
 
 class RequestTracker:
     """All unanswered requests. Request ids ascend over all peers and are never used again."""
@@ -115,6 +123,8 @@ class RequestTracker:
         self._deadlines: List[Tuple[float, int]] = []
         self.copies = 0
         """Open requests that share views with another one: while 0, none overlap."""
+        self.excused = 0
+        """Open requests whose deadline has passed and was put off."""
         self.blocks = 0.0
         """Blocks that all open requests will likely bring."""
 
@@ -244,15 +254,20 @@ class RequestTracker:
             queue.blocks = 0.0
         if entry.is_copy:
             self.copies -= 1
+        if entry.is_excused:
+            self.excused -= 1
         original = entry.copy_of
         if original is not None and entry.is_probe:
             original.probes -= 1
         elif original is not None:
             # What it did not bring may be asked of one more peer.
-            original.copied_to = min(original.copied_to, entry.request.views.start)
+            original.copied.remove(entry.request.views)
 
     def extend(self, entry: OpenRequest, deadline: float) -> None:
         """Wait longer for an open request."""
+        if not entry.is_excused:
+            entry.is_excused = True
+            self.excused += 1
         entry.deadline = deadline
         heappush(self._deadlines, (deadline, entry.request.request_id))
 
@@ -278,12 +293,14 @@ class RequestTracker:
         return iter(self._open.values())
 
     def overlapping(self, views: ViewRange) -> List[OpenRequest]:
-        """The open requests that share a view with ``views``."""
+        """The open requests, probes apart, that share a view with ``views``."""
         start, stop = views
         return [
             entry
             for entry in self._open.values()
-            if entry.request.views.start < stop and start < entry.request.views.stop
+            if entry.request.views.start < stop
+            and start < entry.request.views.stop
+            and not entry.is_probe
         ]
 
     def __len__(self) -> int:

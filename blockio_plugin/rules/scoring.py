@@ -3,18 +3,20 @@ The score of a peer: delay over blocks supplied, in seconds per block; lower is 
 
 1. The peer is taken to answer in order. Its round trip, cost of a request and seconds per block are
    estimated from its answers (``service_model``). So neither our own queueing nor the round trip
-   counts against it. An answer without a block says nothing about speed.
+   counts against it. An answer without a block tells of the round trip alone.
 2. Trust follows additive increase and multiplicative decrease: a time-out or a disproved claim
    halves it, each answer that brings blocks adds a step. A peer of less trust has a worse score and
    is asked for less. One that declines some requests gets fewer and larger ones.
 3. The peer's budget, the blocks it may owe us, is its rate times (round trip + ``QUEUE_TIME``). A
    new peer starts from ``FIRST_REQUESTS`` and may owe at most some times what it has shown.
-4. A peer that let us wait, declines, or was wrong pauses, longer each time, but never for ever.
+4. A peer that let us wait, declines, or was wrong pauses, longer each time, but never for ever. So
+   does one that uses up its credit: requests have a price, blocks earn it, and so does time.
 """
-from math import floor, log2
+from math import floor, inf, log2
 from typing import Optional, Tuple
 
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+from blockio_plugin.rules.requests import MAX_UNANSWERED
 from blockio_plugin.rules.service_model import ServiceModel
 
 FIRST_REQUESTS: Tuple[int, ...] = (8, 32)
@@ -34,17 +36,21 @@ PROBE_EVERY = 6
 """One in so many requests to a peer of which it is open what is overhead and what is speed is a
 probe, which asks for more."""
 
+SMALL_REQUEST = 1.25
+"""Blocks. A peer that is asked for less is probed whatever is known of it."""
+
 PROBE_FACTOR = 2.0
 """How many times as many blocks as usual, or as it gave last, a probe asks for."""
 
-GROWTH = 3.0
-"""Blocks that each delivered block adds to what a peer may owe: four-fold per round trip."""
+GROWTH = 3.5
+"""Blocks that each delivered block adds to what a peer may owe: it grows more than four-fold per
+round trip. With less far peers take long to be used in full, with more our own link fills up."""
 
 LIMIT_GROWTH = 1.02
 """What each answer in full multiplies the blocks asked for in one request by, after a short one."""
 
 DECREASE = 0.5
-"""What a fault leaves of a peer's trust (multiplicative decrease)."""
+"""What a fault leaves of a peer's trust, or a decline of its window (multiplicative decrease)."""
 
 INCREASE = 1.0 / 16
 """What an answer with blocks adds to a peer's trust (additive increase)."""
@@ -95,6 +101,19 @@ MAX_PAUSE = 30.0
 MAX_EMPTY_PAUSE = 8.0
 """Most seconds that any other pause lasts."""
 
+REQUEST_PRICE = 3.0
+"""Seconds that a request costs a peer that answers without a block: it gets 20 a minute then."""
+
+BLOCK_WORTH = 4 * REQUEST_PRICE
+"""What each block that it supplies earns it: four requests."""
+
+FIRST_CREDIT = 12 * REQUEST_PRICE
+"""The price of the requests that a peer gets before it has earned any."""
+
+MAX_CREDIT = 64 * REQUEST_PRICE
+"""The price of the requests that a peer may have earned and not been sent yet, most: twice as many
+as it may leave unanswered."""
+
 
 class Score:
     """What is known of one peer's speed and honesty. All times in seconds."""
@@ -117,15 +136,20 @@ class Score:
         "empty_answers",
         "declines",
         "decline_share",
+        "window",
+        "_declined_at",
         "wrong",
         "anchor",
         "paused_until",
+        "earned_at",
         "faults",
         "_model",
         "last_total",
         "last_blocks",
         "lateness",
+        "answered_to",
         "_last_arrival",
+        "_measured_at",
         "_setbacks",
     )
 
@@ -158,21 +182,30 @@ class Score:
         self.empty_answers = 0
         """Answers without a block since the last with one."""
         self.declines = 0
-        """Requests declined in a row."""
+        """Requests declined in a row; what was sent together counts as one."""
         self.decline_share = 0.0
         """Share of the last requests that it declined."""
+        self.window = float(MAX_UNANSWERED)
+        """Most requests that it may have open."""
         self.wrong = 0
         """Claims disproved since the last answer with a block."""
         self.anchor: Optional[int] = None
         """A peer that strayed and found views that it has is asked for what follows from here."""
         self.paused_until = 0.0
+        self.earned_at = -inf
+        """When it has earned another request."""
         self.last_blocks = 0
         """Blocks in its last answer that brought any."""
         self.lateness = 0.0
         """Time that its last answer took over the time that it had: late from 1 on."""
+        self.answered_to = -inf
+        """When the latest of the requests was sent that it has answered."""
         self.last_total: Optional[int] = None
         self._model = ServiceModel(UNKNOWN_ROUND_TRIP, UNKNOWN_SECONDS_PER_BLOCK)
         self._last_arrival = 0.0
+        # When it last answered, declines apart: they cost it nothing, and may come at once.
+        self._measured_at = -inf
+        self._declined_at = -inf
         self._setbacks = 0
         self._derive()
 
@@ -194,8 +227,11 @@ class Score:
 
     @property
     def is_vague(self) -> bool:
-        """Whether it has to be found out yet what is overhead and what is speed."""
-        return self._model.is_vague
+        """
+        Whether it has to be found out what is overhead and what is speed: it is not known yet, or
+        the peer is asked for so little that nothing else would tell once it is quicker.
+        """
+        return self._model.is_vague or self.request_blocks < SMALL_REQUEST
 
     @property
     def last_arrival(self) -> float:
@@ -210,7 +246,7 @@ class Score:
         # Who declines some of its requests is sent fewer, and larger ones.
         accepted = 1.0 - min(self.decline_share, MAX_DECLINE_SHARE)
         time = max(REQUEST_TIME * self.trust, OVERHEAD_FACTOR * cost) / (accepted ** 3)
-        self.request_blocks = max(1.0, min(time / speed, self.answer_limit))
+        self.request_blocks = max(1.0, min(time / speed, self.answer_limit, self.cap))
         penalty = 1.0 + FAULT_WEIGHT * self.faults / max(self.blocks, 1)
         self.value = (speed + self.overhead / self.request_blocks) * penalty / self.trust / accepted
         self.octave = floor(log2(self.value))
@@ -225,6 +261,12 @@ class Score:
         """How long the peer likely works for an answer of that many blocks."""
         return self.overhead + blocks * self.seconds_per_block
 
+    def asked(self, now: float) -> None:
+        """It is sent a request."""
+        credit = MAX_CREDIT if self.blocks else FIRST_CREDIT
+        self.earned_at = max(self.earned_at, now - credit) + REQUEST_PRICE
+        self.paused_until = max(self.paused_until, self.earned_at)
+
     def supplied(
         self, issued_at: float, queued: bool, blocks: int, others: float, now: float
     ) -> None:
@@ -232,7 +274,6 @@ class Score:
         An answer with ``blocks`` blocks arrived. ``queued``: other requests were open before it.
         ``others``: seconds in which our full link was busy with other peers' answers meanwhile.
         """
-        elapsed = now - issued_at
         self.blocks += blocks
         self.answers += 1
         self.last_blocks = blocks
@@ -241,25 +282,39 @@ class Score:
         self._setbacks = 0
         self.empty_answers = 0
         self.wrong = 0
-        self.paused_until = now
-        model = self._model
-        if not queued or issued_at + model.round_trip >= self._last_arrival:
-            model.observe(elapsed, blocks, True, others)
-        else:
-            model.observe(now - self._last_arrival, blocks, False, others)
-        self.round_trip = model.round_trip
-        self.overhead = model.overhead
-        self.sure_overhead = model.sure_overhead
-        self.seconds_per_block = model.seconds_per_block
-        self._last_arrival = now
-        self._derive()
+        self.window = min(self.window + 1.0 / self.window, float(MAX_UNANSWERED))
+        self.earned_at -= BLOCK_WORTH * blocks
+        self.paused_until = max(now, self.earned_at)
+        self._measure(issued_at, queued, blocks, others, now)
 
-    def answered_empty(self, hinted: bool, now: float) -> None:
-        """It answered without a block: neither good nor bad, but a newcomer has to wait."""
-        self._last_arrival = now
+    def answered_empty(
+        self, issued_at: float, queued: bool, others: float, is_welcome: bool, now: float
+    ) -> None:
+        """
+        It answered without a block: neither good nor bad, but a newcomer has to wait, unless the
+        answer ``is_welcome``. The rest is as with one that supplied blocks.
+        """
         self.empty_answers += 1
-        if not self.blocks and not hinted:
-            self._pause(PAUSE, MAX_EMPTY_PAUSE, now)
+        self._measure(issued_at, queued, 0, others, now)
+        if not self.blocks and not is_welcome:
+            self._pause(PAUSE, REQUEST_PRICE, now)
+
+    def _measure(
+        self, issued_at: float, queued: bool, blocks: int, others: float, now: float
+    ) -> None:
+        model = self._model
+        if not queued or issued_at + model.round_trip >= self._measured_at:
+            model.observe(now - issued_at, blocks, True, others)
+        else:
+            model.observe(now - self._measured_at, blocks, False, others)
+        self._last_arrival = self._measured_at = now
+        self.answered_to = max(self.answered_to, issued_at)
+        if self.known:
+            self.round_trip = model.round_trip
+            self.overhead = model.overhead
+            self.sure_overhead = model.sure_overhead
+            self.seconds_per_block = model.seconds_per_block
+            self._derive()
 
     def cut_short(self, blocks: int) -> None:
         """It answered for less than it was asked for, with fewer blocks than were allowed."""
@@ -272,15 +327,20 @@ class Score:
             self.answer_limit = min(self.answer_limit * LIMIT_GROWTH, float(MAX_ANSWER_BLOCKS))
             self._derive()
 
-    def declined(self, now: float) -> None:
-        """It did not want to answer."""
+    def declined(self, issued_at: float, now: float) -> None:
+        """It did not want to answer a request that was sent at ``issued_at``."""
         self._last_arrival = now
-        self.declines += 1
         self.decline_share += DECLINE_WEIGHT * (1.0 - self.decline_share)
+        if issued_at >= self._declined_at:
+            # The first of those that were sent before we knew.
+            self._declined_at = now
+            self.declines += 1
+            self.window = max(1.0, self.window * DECREASE)
         if self.declines >= STRAY_DECLINES:
             self.anchor = None
             growth = DECLINE_GROWTH ** min(self.declines - STRAY_DECLINES, 16)
-            self.paused_until = now + min(DECLINE_PAUSE * growth, MAX_EMPTY_PAUSE)
+            pause = min(DECLINE_PAUSE * growth, MAX_EMPTY_PAUSE)
+            self.paused_until = max(self.earned_at, now + pause)
         self._derive()
 
     def answered(self) -> None:

@@ -17,7 +17,7 @@ How long a peer takes to answer: a round trip, a cost per request, and seconds p
 The noise and drift numbers are relative to the time of the sample, so the model knows no scale.
 """
 from math import sqrt
-from typing import List
+from typing import List, Optional
 
 FASTEST = 1e-5
 """Least seconds per block: two answers can arrive together."""
@@ -27,6 +27,15 @@ FIRST_SHARES = (0.45, 0.05, 0.5)
 
 FIRST_SPREADS = (0.6, 0.4, 0.4)
 """Standard deviations of these shares: nearly anything may be true of a first answer."""
+
+EMPTY_SHARES = (0.9, 0.1)
+"""Shares of the time of an answer without a block that are taken for round trip and overhead."""
+
+EMPTY_SERVICE = 0.05
+"""Least share of the first answer's time that its blocks took."""
+
+EMPTY_SPREAD = 0.2
+"""Standard deviation of these shares, and of a block's time as a share of what blocks took."""
 
 DRIFT = (0.02, 0.01, 0.05)
 """Standard deviations, of their own size, by which round trip, overhead and seconds per block
@@ -57,9 +66,17 @@ to ask for: to ask for much of a peer that is only slow is worse than to ask a c
 
 
 class ServiceModel:
-    """What is known of one peer's times, in seconds, from answers that brought blocks."""
+    """What is known of one peer's times, in seconds, from its answers."""
 
-    __slots__ = ("round_trip", "overhead", "seconds_per_block", "_is_new", "_jitter", "_covariance")
+    __slots__ = (
+        "round_trip",
+        "overhead",
+        "seconds_per_block",
+        "_is_new",
+        "_way",
+        "_jitter",
+        "_covariance",
+    )
 
     def __init__(self, round_trip: float, seconds_per_block: float) -> None:
         """Start from what is likely of any peer; the first sample takes the place of both."""
@@ -67,6 +84,7 @@ class ServiceModel:
         self.overhead = 0.0
         self.seconds_per_block = seconds_per_block
         self._is_new = True
+        self._way: Optional[float] = None
         self._jitter = 0.0
         # Of round trip r, overhead o and seconds per block s: rr, ro, rs, oo, os, ss.
         self._covariance: List[float] = [0.0] * 6
@@ -76,18 +94,22 @@ class ServiceModel:
         Take in a sample.
 
         :param time: seconds from the request, or from the answer before it, to the answer
-        :param blocks: that it brought; at least one
+        :param blocks: that it brought; without one it tells of round trip and overhead alone
         :param is_lone: whether the peer was idle when the request reached it
         :param others: seconds of ``time`` that our full link was busy with other peers' answers
         """
-        time = max(time, FASTEST * blocks)
+        time = max(time, FASTEST * max(blocks, 1))
+        if self._is_new and not blocks:
+            if is_lone:
+                self._way = time if self._way is None else min(self._way, time)
+            return
         if self._is_new:
             self._begin(time, blocks)
         expected = self.overhead + blocks * self.seconds_per_block
         if is_lone:
             expected += self.round_trip
         if others > 0 and expected < time:
-            time = max(time - others, expected)
+            time = max(time - others, expected, FASTEST)
         way = 1.0 if is_lone else 0.0
         noise = self._forget(time, time - expected, blocks, way)
         self._update(way, 1.0, float(blocks), time, noise)
@@ -95,10 +117,17 @@ class ServiceModel:
 
     def _begin(self, time: float, blocks: int) -> None:
         self._is_new = False
-        self.round_trip, self.overhead, service = (share * time for share in FIRST_SHARES)
+        if self._way is None:
+            self.round_trip, self.overhead, service = (share * time for share in FIRST_SHARES)
+            way, overhead, spread = ((spread * time) ** 2 for spread in FIRST_SPREADS)
+        else:
+            known = min(self._way, time)
+            self.round_trip, self.overhead = (share * known for share in EMPTY_SHARES)
+            service = max(time - known, EMPTY_SERVICE * time)
+            way = overhead = (EMPTY_SPREAD * known) ** 2
+            spread = way + (EMPTY_SPREAD * service) ** 2
         self.seconds_per_block = service / blocks
-        way, overhead, service = ((spread * time) ** 2 for spread in FIRST_SPREADS)
-        self._covariance = [way, 0.0, 0.0, overhead, 0.0, service / blocks ** 2]
+        self._covariance = [way, 0.0, 0.0, overhead, 0.0, spread / blocks ** 2]
 
     def _forget(self, time: float, error: float, blocks: int, way: float) -> float:
         """Let the three drift, further where ``error`` surprises; the variance of the sample."""
@@ -108,7 +137,7 @@ class ServiceModel:
         drifts = (
             (DRIFT[0] * self.round_trip + LEAST_DRIFT[0] * time) ** 2,
             (DRIFT[1] * self.overhead + LEAST_DRIFT[1] * time) ** 2,
-            (DRIFT[2] * self.seconds_per_block + LEAST_DRIFT[2] * time / blocks) ** 2,
+            (DRIFT[2] * self.seconds_per_block + LEAST_DRIFT[2] * time / max(blocks, 1)) ** 2,
         )
         rr, ro, rs, oo, os, ss = self._covariance
         spread = way * (rr + 2 * ro + 2 * blocks * rs) + oo + 2 * blocks * os + blocks ** 2 * ss

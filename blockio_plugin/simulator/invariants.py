@@ -77,7 +77,7 @@ def _check_requests(
         request = entry.request
         _require(entry.deadline >= now, f"request {request.request_id} is past its deadline")
         start, stop = ledger.clip(request.views)
-        if start < stop:
+        if start < stop and not entry.is_probe:
             asked.add(start, stop)
         if not entry.is_copy:
             total += request.views.length

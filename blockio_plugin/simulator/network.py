@@ -215,6 +215,8 @@ class Network:
         return Grown(stop)
 
     def _restart(self, now: float) -> Restarted:
+        # What waits for our link is lost along with the connections.
+        self._link_free_at = min(self._link_free_at, now)
         for name in self._connections:
             self._clocks[name].reconnect(now)
             self._connect(name)

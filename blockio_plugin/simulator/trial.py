@@ -5,7 +5,7 @@ After some time no fault begins or ends any more; liars that stay liars are none
 honest peers have must arrive soon. Nobody has to be told that time: the scenario shows it.
 """
 from math import inf
-from typing import AbstractSet, FrozenSet, List, NamedTuple, Optional
+from typing import AbstractSet, FrozenSet, List, NamedTuple, Optional, Sequence
 
 from blockio_plugin.rules.requests import MAX_UNANSWERED
 from blockio_plugin.rules.scoring import MAX_PAUSE
@@ -128,7 +128,34 @@ def _lasting(spell: Spell) -> Spell:
 
 def _usable_rate(model: PeerModel) -> float:
     rate = 1 / (1 / model.rate[-1].rate + model.overhead / model.max_blocks)
+    if model.quota is not None:
+        rate = min(rate, model.quota.rate * model.max_blocks)
     return min(rate, MAX_UNANSWERED * model.max_blocks / model.rtt if model.rtt else inf)
+
+
+def _least_latency(model: PeerModel) -> float:
+    """Seconds from a request until its first block is here."""
+    return model.rtt + model.overhead
+
+
+def _lasting_rate(model: PeerModel, request_blocks: int) -> float:
+    """Blocks per second that may be had of it for long, so many at a time."""
+    rate = model.rate[-1].rate
+    if model.bucket is not None:
+        rate = min(rate, model.bucket.refill)
+    if model.quota is not None:
+        rate = min(rate, model.quota.rate * min(model.max_blocks, request_blocks))
+    return rate
+
+
+def _count_densest(views: Sequence[int], length: int) -> int:
+    """Most of ``views``, which ascend, that any ``length`` views in a row hold."""
+    most = first = 0
+    for index, view in enumerate(views):
+        while views[first] <= view - length:
+            first += 1
+        most = max(most, index + 1 - first)
+    return most
 
 
 def least_rest(scenario: Scenario, seed: int) -> float:
@@ -253,11 +280,20 @@ class Trial:
         return self._run.finished and self._held(expected) == expected
 
     def _cross_windows(self, settled: Scenario, rest: AbstractSet[int]) -> float:
-        """How long (s) the window takes to move on, once in each round trip of the nearest peer."""
+        """
+        How long (s) the rest takes through the window, at least: each block has a place in it from
+        when it is asked for until it is here, so the nearest peers had better bring most.
+        """
         if not self._scenario.window or not rest:
             return 0.0
-        quickest = min(model.rtt + model.overhead for model in settled.peers)
-        return max(0.0, len(rest) / self._scenario.window - 1) * quickest
+        most = _count_densest(sorted(rest), self._scenario.window)
+        places, rate = float(most), 0.0
+        for model in sorted(settled.peers, key=_least_latency):
+            latency = max(_least_latency(model), 1e-9)
+            taken = min(_lasting_rate(model, most) * latency, places)
+            places -= taken
+            rate += taken / latency
+        return (len(rest) - most) / rate
 
     def _watch(self, run: Run) -> None:
         """After each event."""

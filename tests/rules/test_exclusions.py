@@ -1,4 +1,5 @@
 """What one peer is not asked for, against a plain dict of views and the times at which they end."""
+import copy
 from typing import Dict, Iterator, List, Tuple
 
 from hypothesis import given
@@ -137,10 +138,19 @@ def test_what_has_ended_does_not_come_back_with_what_overlaps_it() -> None:
     assert [view for view in range(20) if left_out.holds(view, 5.0)] == list(range(5, 15))
 
 
-def test_nothing_is_left_out_of_what_was_cleared() -> None:
+def test_no_views_are_none() -> None:
     left_out = Exclusions()
-    left_out.add(ViewRange(0, 10), 10.0, 0.0)
-    left_out.clear()
-    assert not len(left_out) and left_out.find(0, 1.0) is None
     left_out.add(ViewRange(5, 5), 10.0, 0.0)
-    assert not len(left_out)
+    assert not len(left_out) and left_out.find(0, 1.0) is None
+
+
+@given(ADDS, st.floats(0.0, 20.0), st.integers(0, 50))
+def test_all_of_it_as_one_set(
+    adds: List[Tuple[int, int, float, float]], later: float, base: int
+) -> None:
+    for left_out, _, now in play(adds):
+        for at in (now, now + later):
+            held = [view for view in range(base, LAST) if left_out.holds(view, at)]
+            # Time does not go back: to ask about later leaves out what has ended by then.
+            views = (copy.deepcopy(left_out) if at > now else left_out).views(base, at)
+            assert [view for view in range(base, LAST) if view in views] == held

@@ -86,11 +86,14 @@ class FetchMachine(RuleBasedStateMachine):
         self.kinds["steady"] = "honest"
 
     def act(self) -> None:
+        # Views that were answered empty are passed over while no block above proves them.
+        lowest = self.fetch.ledger.lowest_open() or 0
         requests = self.fetch.plan(self.now)
         for request in requests:
             covering = self.fetch.peers.availability.covering(request.peer, request.views.start)
             assert covering is not None and request.views.stop <= covering.stop
-            assert not self.window or request.views.stop <= self.fetch.front.view + self.window
+            start = max(self.fetch.front.view, lowest)
+            assert not self.window or request.views.stop <= start + self.window
         self.pending.extend(requests)
 
     @rule(kind=st.sampled_from(["honest", "empty", "omits", "declines", "silent"]))
@@ -471,7 +474,7 @@ def test_all_that_peers_were_not_asked_for_is_asked_of_them_again() -> None:
     add_peer(fetch, "a")
     fetch.expire(0.0)
     table, views = fetch.peers.availability, ViewRange(1, 101)
-    table.disprove("a", views, 6, 0.0)
+    table.disprove("a", views, 0.0)
     table.rest("a", views, 1e9, 0.0)
     assert fetch.plan(LOOK_AGAIN_TIME - 0.1) == ()
     fetch.expire(LOOK_AGAIN_TIME - 0.1)
@@ -504,10 +507,34 @@ def test_a_block_puts_the_next_look_off() -> None:
     fetch.receive("a", request.request_id, *answer, LOOK_AGAIN_TIME - 1)
     claimed = ViewRange(50, 60)
     fetch.links.claims.add(claimed, [], "a")
+    fetch.expire(LOOK_AGAIN_TIME - 1)
     fetch.expire(2 * LOOK_AGAIN_TIME - 1.1)
     assert fetch.links.claims.denies_all("a", claimed)
     fetch.expire(2 * LOOK_AGAIN_TIME - 1)
     assert not fetch.links.claims.denies_all("a", claimed)
+
+
+def test_an_answer_for_more_views_puts_the_next_look_off_but_not_the_same_again() -> None:
+    fetch = make_fetch()
+    add_peer(fetch, "a")
+    fetch.expire(0.0)
+
+    def answer_empty(now: float) -> None:
+        for request in fetch.plan(now):
+            covered = request.views
+            fetch.receive("a", request.request_id, covered, covered.stop, (), now)
+        fetch.expire(now)
+
+    answer_empty(0.0)
+    answer_empty(LOOK_AGAIN_TIME - 1)
+    fetch.expire(2 * LOOK_AGAIN_TIME - 1.1)
+    assert fetch.links.claims.all_denied()
+    fetch.expire(2 * LOOK_AGAIN_TIME - 1)
+    assert not fetch.links.claims.all_denied()
+    answer_empty(2 * LOOK_AGAIN_TIME)
+    assert fetch.links.claims.all_denied()
+    fetch.expire(4 * LOOK_AGAIN_TIME - 1)
+    assert not fetch.links.claims.all_denied()
 
 
 def test_what_is_held_and_proven_is_not_asked_for_again() -> None:

@@ -20,7 +20,7 @@ def make_peers(*covers: Tuple[int, int]) -> PeerBook:
 
 
 def answer(peers: PeerBook, peer: int, covered: ViewRange = ASKED, blocks: int = 0) -> None:
-    entry = peers.tracker.issue(peer, ASKED, 8, 8.0, False, 0.0, 9.0)
+    entry = peers.tracker.issue(peer, ASKED, 8, 8.0, False, 1.0, 9.0)
     peers.tracker.close(entry)
     judge(peers, entry, covered, False, blocks, 1.0)
 
@@ -48,6 +48,17 @@ def test_who_answers_empty_too_is_no_better() -> None:
     answer(peers, 0, blocks=8)
     answer(peers, 1)
     assert peers.scores[1].paused_until > 1.0
+
+
+@pytest.mark.parametrize("state", ["declines", "is late"])
+def test_who_declines_or_is_late_is_no_better(state: str) -> None:
+    peers = make_peers((0, 100), (0, 100))
+    if state == "declines":
+        answer(peers, 1, NOTHING)
+    else:
+        peers.tracker.mark_late(peers.tracker.issue(1, ASKED, 8, 8.0, False, 0.0, 1.0))
+    answer(peers, 0)
+    assert peers.scores[0].paused_until <= 1.0
 
 
 NOTHING = ViewRange(10, 10)

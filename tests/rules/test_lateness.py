@@ -135,7 +135,7 @@ def let_lack_the_views(peers: PeerBook) -> None:
 
 
 def let_be_wrong(peers: PeerBook) -> None:
-    peers.availability.disprove("b", ViewRange(0, 1), 5, BEGIN)
+    peers.availability.disprove("b", ViewRange(0, 1), BEGIN)
 
 
 def let_be_new(peers: PeerBook) -> None:
@@ -257,3 +257,39 @@ def test_a_link_that_is_quiet_is_no_excuse() -> None:
     # Quiet since a second before the request; its own blocks take the link a second.
     quiet = peer_book.QUIET_TIME + peer_book.QUIET_FACTOR * 1.0
     assert waits_for(peers, entry) == pytest.approx(quiet - 1.0, abs=0.1)
+
+
+def test_what_is_asked_later_is_not_late_before_what_was_asked_earlier() -> None:
+    peers = make_peers("ab")
+    measure(peers, "ab")
+    first = issue(peers, "a", BEGIN + 9.0)
+    second = issue(peers, "a", BEGIN + 1.0)
+    assert expire_requests(peers, BEGIN + 1.0) == []
+    assert second.deadline == first.deadline
+    assert expire_requests(peers, BEGIN + 9.0) == [first, second]
+
+
+def test_our_link_is_no_excuse_once_a_later_answer_came_through_it() -> None:
+    for answered_to, is_late in ((BEGIN, False), (BEGIN + 1.5, True)):
+        peers = make_peers("ab")
+        entry = issue(peers, "a", BEGIN + 1.0)
+        peers.scores["b"].answered_to = answered_to
+        # Nobody has given a block. Without one nobody is better, which is an excuse for a while.
+        now = BEGIN + max(QUIET_TIME, 1.0)
+        peers.tracker.extend(entry, now)
+        assert bool(expire_requests(peers, now)) == (answered_to > BEGIN) == is_late
+
+
+def test_that_others_are_late_excuses_no_newcomer_whom_they_have_overtaken() -> None:
+    for answered_to, is_late in ((BEGIN, False), (BEGIN + 2.0, True)):
+        peers = make_peers("abc")
+        measure(peers, "bc")
+        entry = issue(peers, "a", BEGIN + 1.0)
+        for name in "bc":
+            peers.scores[name].lateness = 4.0
+            peers.scores[name].answered_to = answered_to
+            peers.scores[name].supplied(BEGIN, False, 10, 0.0, BEGIN + 3.0)
+            peers.scores[name].answered_to = answered_to
+        now = BEGIN + QUIET_TIME + 1.0
+        peers.tracker.extend(entry, now)
+        assert bool(expire_requests(peers, now)) == is_late

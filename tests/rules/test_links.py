@@ -175,19 +175,6 @@ def test_the_tail_is_wanted_again_only_as_far_as_others_cover_it() -> None:
     assert not scene.ledger.wanted.count(31, 100)
 
 
-def test_a_liar_is_not_asked_again_for_longer_each_time() -> None:
-    seconds = []
-    for lies in range(3):
-        scene = Scene()
-        for _ in range(lies):
-            scene.peers.scores["a"].disproved(1.0)
-        scene.answer("a", 1, 41, 20)
-        table = scene.peers.availability
-        ends = next(s for s in range(10_000) if table.may_ask("a", 20, 1.0 + s))
-        seconds.append(ends)
-    assert seconds[1] == 2 * seconds[0] and seconds[2] == 2 * seconds[1]
-
-
 def test_what_was_claimed_is_wanted_again_when_claims_are_forgotten() -> None:
     scene = Scene()
     scene.answer("a", 1, 31)

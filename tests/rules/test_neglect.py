@@ -167,7 +167,7 @@ def happen(scene: Scene, peer: str, happening: str, end: ExitStack) -> None:
         scene.cover(peer, False)
         end.callback(scene.cover, peer, True)
     elif happening == "is excluded":
-        table.disprove(peer, FRONT, 0, scene.now)
+        table.disprove(peer, FRONT, scene.now)
         end.callback(table.forgive, peer)
     elif happening == "rests":
         table.rest(peer, FRONT, scene.now + 9, scene.now)

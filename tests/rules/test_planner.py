@@ -8,6 +8,8 @@ from blockio_plugin.rules.planner import (
     DECLINED_UNANSWERED,
     LONG_SHARE,
     MAX_COPIES,
+    SOUND_FACTOR,
+    SOUND_TIME,
     Demand,
     Plan,
     Proposal,
@@ -19,6 +21,7 @@ from blockio_plugin.rules.scoring import (
     FIRST_REQUESTS,
     PROBE_EVERY,
     PROBE_FACTOR,
+    REQUEST_PRICE,
     REQUEST_TIME,
     STRAY_DECLINES,
 )
@@ -128,7 +131,7 @@ def test_what_a_peer_was_wrong_about_is_passed_over_and_left_to_others() -> None
     peers = make_peers("wrong", "right")
     for name in ("wrong", "right"):
         measure(peers, name, 100.0)
-    peers.availability.disprove("wrong", ViewRange(0, 50), 0, 10.0)
+    peers.availability.disprove("wrong", ViewRange(0, 50), 10.0)
     wanted = ViewSet(0, [(40, 60)])
     for peer, start, stop in asked(decide(peers, wanted)):
         assert peer == "right" or start >= 50
@@ -181,8 +184,13 @@ def test_an_idle_peer_takes_over_what_ends_last_once() -> None:
     assert ranges[0].start == 0
     assert all(before.stop <= after.start for before, after in zip(ranges, ranges[1:]))
     assert all(item.copy_of is entry for item in planned.proposals)
-    entry.copied_to = 20
+    for item in planned.proposals:
+        copy = owe(peers, str(item.peer), *item.views)
+        copy.note_copy(entry, is_probe=False)
     assert decide(peers, ViewSet(0)).proposals == ()
+    # What a copy did not settle is open again: another peer is asked for it.
+    peers.tracker.close(copy)
+    assert {item.views for item in decide(peers, ViewSet(0)).proposals} <= {copy.request.views}
 
 
 def burden(peers: PeerBook, name: str, rate: float, answers: int = 24) -> None:
@@ -282,7 +290,7 @@ def test_a_peer_that_was_late_is_asked_for_what_nobody_else_can_be_asked_for() -
         if "lacks" in changes:
             peers.availability.advertise("other", 9999, (ViewRange(100, 10_000),))
         if "was wrong" in changes:
-            peers.availability.disprove("other", ViewRange(0, 100), 0, 10.0)
+            peers.availability.disprove("other", ViewRange(0, 100), 10.0)
         if "was late" in changes:
             peers.tracker.mark_late(owe(peers, "other", 8000, 8001))
         return [item.views for item in of(decide(peers, ALL, may_copy=False), "late")]
@@ -302,7 +310,7 @@ def test_a_peer_that_was_late_is_probed_by_a_copy() -> None:
     assert probe.is_probe and probe.copy_of is entry
     assert probe.views == ViewRange(0, FIRST_REQUESTS[0])
     # However much is wanted besides, and though somebody copied it already.
-    entry.copied_to = entry.request.views.stop
+    entry.copied.append(entry.request.views)
     probe, = of(decide(peers, ALL), "late")
     assert probe.is_probe and probe.copy_of is entry
     # One at a time.
@@ -311,8 +319,104 @@ def test_a_peer_that_was_late_is_probed_by_a_copy() -> None:
     peers.tracker.mark_late(copy)
     assert len(of(decide(peers, ALL), "late")) == 1
     assert of(decide(peers, ALL, may_copy=False), "late") == []
-    peers.availability.disprove("late", ViewRange(0, 20), 0, 10.0)
+    peers.availability.disprove("late", ViewRange(0, 20), 10.0)
     assert of(decide(peers, ViewSet(0)), "late") == []
+
+
+def test_no_peer_is_asked_twice_at_a_time_for_the_same_views() -> None:
+    peers = make_peers("slow", "other", "quick")
+    measure(peers, "slow", 2.0)
+    measure(peers, "other", 2.0)
+    measure(peers, "quick", 200.0)
+    entry = owe(peers, "slow", 0, 20)
+    for peer in ("other", "quick"):
+        copy = owe(peers, peer, 0, 20)
+        copy.note_copy(entry, is_probe=False)
+    # It would be quicker than the other one, whose copy it would be, but has the same to do.
+    assert of(decide(peers, ViewSet(0)), "quick") == []
+
+
+def test_a_peer_that_is_waited_for_is_sounded_for_longer_each_time() -> None:
+    peers = make_peers("lost", "slow")
+    first = owe(peers, "lost", 0, 20)
+    owe(peers, "slow", 20, 40)
+    times = []
+    now = first.request.issued_at
+    while now < 60.0:
+        now += 0.25
+        assert of(decide(peers, ViewSet(0), now=now, may_copy=False), "lost") == []
+        peers.tracker.extend(first, now + 1)
+        for sounding in of(decide(peers, ViewSet(0), now=now, may_copy=False), "lost"):
+            assert sounding.is_probe and sounding.views == ViewRange(0, 1)
+            probe = peers.tracker.issue("lost", sounding.views, 1, 1.0, True, now, now + 0.1)
+            probe.note_copy(first, is_probe=True)
+            times.append(now - first.request.issued_at)
+        first.is_excused = False
+        peers.tracker.excused = 0
+        for probe in list(peers.tracker.queue("lost").unanswered.values())[1:]:
+            probe.is_excused = True
+    assert times == pytest.approx([SOUND_TIME * SOUND_FACTOR ** count for count in range(5)])
+
+
+def test_one_peer_is_sounded_at_a_time_and_whom_nothing_is_wanted_of_too() -> None:
+    peers = make_peers("a", "b")
+    entries = [owe(peers, "a", 0, 20), owe(peers, "b", 20, 40)]
+    for entry in entries:
+        peers.tracker.extend(entry, 60.0)
+    # All of it is answered by now, so the front is asked for.
+    answered = ViewSet(0, [(0, 40)])
+    planned = decide(peers, ViewSet(0), now=50.0, may_copy=False, answered=answered)
+    sounding, = planned.proposals
+    assert sounding.is_probe and sounding.views == ViewRange(40, 41)
+    probe = owe(peers, str(sounding.peer), 40, 41)
+    probe.note_copy(entries[0], is_probe=True)
+    assert decide(peers, ViewSet(0), now=50.0, may_copy=False).proposals == ()
+    probe.is_excused = True
+    following, = decide(peers, ViewSet(0), now=50.0, may_copy=False).proposals
+    assert following.peer != sounding.peer
+    waited_for = decide(peers, ViewSet(0), now=50.0, may_copy=False, link_time=100.0)
+    assert waited_for.proposals == ()
+
+
+def test_a_request_has_its_price() -> None:
+    peers = make_peers("new", "rich")
+    measure(peers, "rich", 100.0)
+    for name in ("new", "rich"):
+        peers.scores[name].earned_at = 10.0 + REQUEST_PRICE
+    assert decide(peers, ALL).proposals == ()
+    for name in ("new", "rich"):
+        peers.scores[name].earned_at = 10.0 - 0.5 * REQUEST_PRICE
+    assert len(decide(peers, ALL).proposals) == 2
+
+
+def test_who_supplies_half_of_what_is_asked_in_vain_is_not_left_alone_by_one_that_is_late() -> None:
+    # The costly one is quicker than nobody: the other is late.
+    peers = make_peers("late", "costly")
+    make_late(peers, "late")
+    burden(peers, "costly", 100.0)
+    wanted = ViewSet(0, [(0, 3)])
+    assert of(decide(peers, wanted), "costly")
+
+
+def test_a_probe_goes_over_what_was_answered_where_little_is_wanted() -> None:
+    peers = make_peers("a")
+    for number in range(6):
+        peers.scores["a"].supplied(9.0 + number / 10, True, 10, 0.0, 9.1 + number / 10)
+    peers.scores["a"].paused_until = 0.0
+    peers.tracker.queue("a").issued = len(FIRST_REQUESTS)
+    wanted = ViewSet(0, [(view, view + 1) for view in range(0, 400, 2)])
+    answered = ViewSet(0, [(0, 400)]) - wanted
+    probe, *others = decide(peers, wanted, answered=answered).proposals
+    assert probe.views.length > 10
+    assert all(other.views.length == 1 for other in others)
+
+
+def test_an_anchor_in_views_that_are_barred_bars_no_others() -> None:
+    peers = make_peers("a")
+    measure(peers, "a", 100.0)
+    peers.scores["a"].anchor = 9990
+    peers.availability.disprove("a", ViewRange(9990, 10_000), 10.0)
+    assert decide(peers, ALL).proposals[0].views.start == 0
 
 
 def test_a_copy_that_brought_nothing_may_be_followed_by_another() -> None:
@@ -322,7 +426,7 @@ def test_a_copy_that_brought_nothing_may_be_followed_by_another() -> None:
     measure(peers, "other", 200.0)
     entry = owe(peers, "slow", 0, 20)
     copy = peers.tracker.issue("quick", ViewRange(0, 20), 20, 20.0, True, 9.9, 99.0)
-    copy.copy_of, entry.copied_to = entry, 20
+    copy.note_copy(entry, is_probe=False)
     assert [item.views for item in of(decide(peers, ViewSet(0)), "other")] == []
     peers.tracker.mark_late(copy)
     second, *_ = of(decide(peers, ViewSet(0)), "other")
@@ -384,8 +488,8 @@ def test_a_peer_that_strays_is_asked_elsewhere_until_it_has_found_a_place() -> N
     def starts(declines: int, anchor: Optional[int] = None) -> List[int]:
         peers = make_peers("a")
         measure(peers, "a", 100.0)
-        for _ in range(declines):
-            peers.scores["a"].declined(0.0)
+        for number in range(declines):
+            peers.scores["a"].declined(number - 9.0, number - 9.0)
         peers.scores["a"].anchor = anchor
         return [decide(peers, ALL, index).proposals[0].views.start for index in range(40)]
 
@@ -411,8 +515,8 @@ def test_a_peer_that_declines_has_few_requests_and_all_the_fewer_when_it_strays(
     for declines, most in ((1, DECLINED_UNANSWERED), (STRAY_DECLINES, 1)):
         peers = make_peers("a")
         measure(peers, "a", 1000.0)
-        for _ in range(declines):
-            peers.scores["a"].declined(0.0)
+        for number in range(declines):
+            peers.scores["a"].declined(number - 9.0, number - 9.0)
         peers.scores["a"].cap = 1e6
         planned = decide(peers, ALL, room=1e6)
         assert 1 <= len(planned.proposals) <= most

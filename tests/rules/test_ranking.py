@@ -47,6 +47,6 @@ def test_peers_that_pause_or_are_excluded_do_not_count() -> None:
     peers.scores[0].paused_until = 5.0
     wanted = ViewSet(0, [(0, 100)])
     assert rank(peers, wanted, 100).standings[0].time_left == pytest.approx(1.0)
-    peers.availability.disprove(1, ViewRange(0, 100), 0, 0.0)
+    peers.availability.disprove(1, ViewRange(0, 100), 0.0)
     assert rank(peers, wanted, 100).standings[0].time_left == LONG
     assert rank(peers, wanted, 100, now=6.0).standings[0].time_left == pytest.approx(1.0)

@@ -60,7 +60,7 @@ def test_its_sender_is_at_fault_and_not_asked_for_it_again() -> None:
     scene.refuse(CHAIN[3])
     assert [score.faults for score in scene.peers.scores.values()] == [1, 0]
     table = scene.peers.availability
-    assert not table.may_ask("a", 6, 5.0 + EXCLUDED_TIME)
+    assert not table.may_ask("a", 6, 4.9 + EXCLUDED_TIME)
     assert table.may_ask("a", 7, 5.0) and table.may_ask("b", 6, 5.0)
 
 

@@ -236,9 +236,42 @@ def test_what_a_copy_did_not_bring_may_be_asked_of_one_more() -> None:
     original = ask(tracker, "a")
     for end in (tracker.close, tracker.mark_late):
         copy = ask(tracker, "b", copy=True)
-        copy.copy_of = original
-        original.copied_to = copy.request.views.stop
-        assert tracker.copies == 1
+        copy.note_copy(original, is_probe=False)
+        assert tracker.copies == 1 and original.copied == [copy.request.views]
         end(copy)
-        assert original.copied_to == original.request.views.start
+        assert original.copied == []
         assert tracker.copies == 0
+
+
+def test_nothing_depends_on_a_probe() -> None:
+    tracker = make("a", "b")
+    original = ask(tracker, "a")
+    probe = ask(tracker, "b", copy=True)
+    probe.note_copy(original, is_probe=True)
+    assert original.copied == [] and original.probes == 1
+    assert tracker.overlapping(original.request.views) == [original]
+    tracker.close(probe)
+    assert original.probes == 0
+
+
+def test_the_front_is_the_oldest_that_is_not_late() -> None:
+    tracker = make("a")
+    entries = [ask(tracker, "a") for _ in range(3)]
+    for entry, front in zip(entries, entries[1:]):
+        tracker.mark_late(entry)
+        assert tracker.queue("a").front is front
+
+
+def test_what_is_put_off_is_excused_until_it_ends() -> None:
+    tracker = make("a")
+    ends = (tracker.close, tracker.mark_late)
+    for end in ends:
+        entry = ask(tracker, "a")
+        tracker.extend(entry, 50.0)
+        tracker.extend(entry, 60.0)
+        assert tracker.excused == 1 and entry.is_excused
+        end(entry)
+        assert tracker.excused == 0
+    tracker.extend(ask(tracker, "a"), 50.0)
+    tracker.leave("a")
+    assert tracker.excused == 0

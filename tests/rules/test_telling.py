@@ -104,7 +104,7 @@ def test_all_who_cover_the_lowest_view_were_wrong_or_are_slow() -> None:
     table = scene.peers.availability
     table.rest("a", ViewRange(0, 1), 5.0, 0.0)
     assert scene.reason(4.0) == slow
-    table.disprove("a", ViewRange(0, 1), 0, 0.0)
+    table.disprove("a", ViewRange(0, 1), 0.0)
     wrong = "every peer that covers view 0 was asked, and what they say of it does not fit"
     assert scene.reason(EXCLUDED_TIME - 0.1) == wrong
     assert scene.reason(EXCLUDED_TIME) == slow

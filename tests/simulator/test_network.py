@@ -323,6 +323,17 @@ def test_a_restart_forgets_what_was_asked_and_connects_anew() -> None:
     assert [(item.time, len(item.blocks)) for item in got(tested)] == [(0.7, 10)]
 
 
+def test_a_restart_frees_our_link() -> None:
+    # 100 blocks would keep it busy until 10 s. After the restart it carries 10 within a second.
+    tested = joined({}, client={"download": 10.0}, simulation={"restarts": [2.0]})
+    ask(tested, "1", 0, 100, 0.0)
+    assert isinstance(take(tested, 2.0)[-1][1], Restarted)
+    ask(tested, "1", 0, 10, 2.0)
+    answer, = got(tested)
+    # A tenth of a second on the way and at the peer, and a second on our link.
+    assert (len(answer.blocks), answer.time) == (10, 3.1)
+
+
 def test_whom_we_drop_is_not_heard_of_again() -> None:
     tested = joined({"advert_every": 1.0}, simulation={"restarts": [0.5]})
     ask(tested, "1", 0, 10, 0.0)
