@@ -3,8 +3,8 @@ Neglect: nothing moves, though somebody could be asked. It is to be told of; nob
 
 A peer is neglected while no block comes, nothing else is answered for, import has none in hand, and
 the peer could be asked for the view that all waits for: it covers it, is not excluded from it, and
-has not called it empty. To be asked for it ends that. All that keeps a peer from being asked ends by itself, so neglect that
-lasts for longer than all of it together is a fault of ours.
+has not called it empty. To be asked for it ends that. All that keeps a peer from being asked ends
+by itself, so neglect that lasts for longer than all of it together is a fault of ours.
 """
 from typing import Dict, Optional
 

@@ -43,7 +43,7 @@ KNOWN_BLOCKS = 20
 TIP_INTERVAL = 1.25
 """Seconds between two blocks at the tip. Adverts are taken once a second at most."""
 
-TIP_BLOCKS = 20
+TIP_BLOCKS = 16
 """Blocks that come at the tip, one by one."""
 
 SILENT_FROM = 4
