@@ -1,12 +1,14 @@
 """
-Where the chains of other clients are, how hypothesis searches, and a repair.
+Where the chains of other clients are, how hypothesis searches, who may be neglected, and a repair.
 
 The trio that Trinity pins and the exceptiongroup that pytest brings both replace parts of the
 `traceback` module, and fail each other: a failing test would show that instead of its own error.
 """
+import logging
 import os
 from pathlib import Path
 import traceback
+from typing import Iterator, List
 
 from hypothesis import Phase, settings
 import pytest
@@ -53,3 +55,27 @@ def chains() -> Path:
     if not path.exists():
         pytest.skip(f"no chains of other clients in {path}; BLOCKIO_CHAINS names another place")
     return path
+
+
+class _Recorder(logging.Handler):
+    def __init__(self, messages: List[str]) -> None:
+        super().__init__(logging.WARNING)
+        self._messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._messages.append(record.getMessage())
+
+
+@pytest.fixture(autouse=True)
+def blamed_on_us() -> Iterator[List[str]]:
+    """
+    What a node in a test warns of as a fault of ours, which fails the test. One that provokes such
+    a warning takes it out of the list.
+    """
+    messages: List[str] = []
+    recorder = _Recorder(messages)
+    logger = logging.getLogger("blockio_plugin.services.Reporter")
+    logger.addHandler(recorder)
+    yield messages
+    logger.removeHandler(recorder)
+    assert messages == []

@@ -12,6 +12,7 @@ from blockio_plugin.rules.intake import Intake
 from blockio_plugin.rules.judging import judge
 from blockio_plugin.rules.lateness import compute_deadline, expire_requests
 from blockio_plugin.rules.limits import Front, Limits, Receipt
+from blockio_plugin.rules.neglect import Neglect
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.planner import Demand, Proposal, plan
 from blockio_plugin.rules.requests import OpenRequest, PeerID, Request
@@ -49,7 +50,8 @@ class Fetch(Intake):
     """
     Wants the views ``[front, target)``, asks for them, and hands the blocks out in order.
 
-    Its parts, ``peers``, ``ledger``, ``cache`` and ``links``, are there to be looked at only.
+    Its parts, ``peers``, ``ledger``, ``cache``, ``links``, ``neglect``, are there to be looked at
+    only.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Fetch(Intake):
     def _begin(self, front: Front) -> None:
         super()._begin(front)
         self._survey = Survey(self.peers)
+        self.neglect = Neglect(self.peers)
         self._is_idle = False
         self._copied_at: Optional[float] = None
         self._looked_at: Optional[float] = None
@@ -195,6 +198,7 @@ class Fetch(Intake):
         )
         self.peers.scores[peer].asked(now)
         entry.owner = self
+        self.neglect.note_asked(peer, views, self.ledger)
         entry.arrived_before = self.peers.arrivals.total
         if proposal.copy_of is not None:
             entry.note_copy(proposal.copy_of, proposal.is_probe)
@@ -268,11 +272,13 @@ class Fetch(Intake):
         if self._looked_at is None or now >= self._looked_at + STALL_TIME:
             self._looked_at = now
             self._contested = self.links.doubt_front(now)
+            self.neglect.look(self.ledger, self.cache, self.links.claims, now)
         self._watch_progress(now)
         return tuple(entry.request for entry in late)
 
     def _note_progress(self, now: float) -> None:
         self._moved_at, self._look_again_time = now, LOOK_AGAIN_TIME
+        self.neglect.clear()
 
     def _watch_progress(self, now: float) -> None:
         resolved = self.ledger.front + len(self.ledger.answered)
@@ -319,6 +325,7 @@ class Fetch(Intake):
             tell_peers(self.peers),
             tell_unserviceable(self.ledger, self.peers),
             tell_idle_reason(self.ledger, self.cache, self.peers, is_full, self._contested, now),
+            self.neglect.tell(self.ledger, self.cache, self.limits.window, now),
         )
 
     @property

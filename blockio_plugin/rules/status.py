@@ -25,7 +25,8 @@ class FetchStatus(NamedTuple):
 
     ``front_view`` is the lowest unresolved view and ``target`` the first that is not wanted.
     ``unserviceable`` are wanted ranges that nobody advertises, the lowest ones.
-    ``idle_reason`` says why nothing moves, or is None when something does.
+    ``idle_reason`` says why nothing moves, or is None when something does. ``neglect`` tells of
+    peers that could be asked and have not been for long, or is None where there are none.
     """
 
     front_view: int
@@ -38,6 +39,7 @@ class FetchStatus(NamedTuple):
     peers: Tuple[PeerStatus, ...]
     unserviceable: ViewRanges
     idle_reason: Optional[str]
+    neglect: Optional[str]
 
 
 class OpenViews(NamedTuple):

@@ -16,6 +16,9 @@ REPORT_INTERVAL = 5.0
 LONELY_INTERVAL = 60.0
 """Seconds between two lines while there is nobody to sync from, which may be as it should."""
 
+NEGLECT_INTERVAL = 60.0
+"""Seconds between two warnings that nothing moves though somebody could be asked."""
+
 
 def describe(status: FetchStatus, head: ChainHead, is_synced: bool, rate: float) -> str:
     """
@@ -51,7 +54,10 @@ class StatusSource(Protocol):
 
 
 class Reporter(Service):
-    """Every few seconds while syncing, once when the head is reached, now and then when alone."""
+    """
+    Every few seconds while syncing, once when the head is reached, now and then when alone. What is
+    a fault of ours is a warning.
+    """
 
     logger = logging.getLogger("blockio_plugin.services.Reporter")
 
@@ -68,6 +74,7 @@ class Reporter(Service):
         self._clock = clock
         self._imported = 0
         self._quiet_until: Optional[float] = None
+        self._warn_from: Optional[float] = None
 
     def count(self, imported: int) -> None:
         """So many blocks were imported just now."""
@@ -83,6 +90,9 @@ class Reporter(Service):
 
     def _report(self, rate: float, now: float) -> None:
         status, head = self._source.status(now), self._get_head()
+        if status.neglect is not None and (self._warn_from is None or now >= self._warn_from):
+            self._warn_from = now + NEGLECT_INTERVAL
+            self.logger.warning("%s", status.neglect)
         is_synced = self._heads.is_reached(head.view, now)
         is_syncing = bool(status.peers) and not is_synced and head.view + 1 < status.target
         if is_syncing:

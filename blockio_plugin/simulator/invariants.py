@@ -18,7 +18,7 @@ class InvariantBroken(AssertionError):
 
 def check_invariants(fetch: Fetch, window: int, now: float) -> None:
     """
-    Look a fetch over after an event: 1, 2, 4, and of 3 what is quick to see.
+    Look a fetch over after an event: 1, 2, 4, 8, and of 3 what is quick to see.
 
     :raise InvariantBroken: naming the first invariant that does not hold
     """
@@ -27,6 +27,7 @@ def check_invariants(fetch: Fetch, window: int, now: float) -> None:
     _check_requests(fetch, entries, window, now)
     _check_held(fetch, window)
     _check_bounds(fetch)
+    _check_neglect(fetch, window, now)
 
 
 def check_empty_views(fetch: Fetch) -> None:
@@ -132,3 +133,8 @@ def _check_bounds(fetch: Fetch) -> None:
         fetch.cache.bytes <= fetch.limits.cache_bytes or len(fetch.cache) == 1,
         "the cache is over its bound",
     )
+
+
+def _check_neglect(fetch: Fetch, window: int, now: float) -> None:
+    told = fetch.neglect.tell(fetch.ledger, fetch.cache, window, now)
+    _require(told is None, str(told))

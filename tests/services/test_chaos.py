@@ -20,11 +20,14 @@ from trinity.config import Eth1ChainConfig
 
 from blockio_plugin.client import fetch_views
 from blockio_plugin.events import BLOCKIO_ENDPOINT
+from blockio_plugin.rules import planner
 from blockio_plugin.rules.block_rlp import decode_block
 from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
+from blockio_plugin.rules.neglect import MAX_NEGLECT_TIME
 from blockio_plugin.rules.schemes import NumberScheme, ViewScheme
 from blockio_plugin.services import fetcher, receiver
 from blockio_plugin.services.abc import ImportFailure, ImportResult, PeerEvent, PeerID
+from blockio_plugin.services.reporter import REPORT_INTERVAL
 from blockio_plugin.tools.branching import FAST, SLOW, Branches, branch_grower, import_branches
 from blockio_plugin.tools.chain_builder import read_recipe
 from blockio_plugin.tools.checkpoint import copy_from_checkpoint
@@ -309,3 +312,18 @@ async def test_whatever_goes_wrong_the_node_gets_over_it(
     gc.collect()
     wrong = [record for record in caplog.records if record.levelno >= logging.ERROR]
     assert [record.getMessage() for record in wrong] == []
+
+
+async def test_a_node_that_asks_nobody_is_noticed(
+    branches: Branches, blamed_on_us: List[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or else the seeds above would pass for nothing."""
+    monkeypatch.setattr(planner._Round, "proposals", lambda *args: iter(()))
+    async with AsyncExitStack() as stack:
+        chaos = Chaos(0, branches, stack)
+        await chaos.begin()
+        await chaos.add_peer()
+        await asyncio.sleep(MAX_NEGLECT_TIME + 2 * REPORT_INTERVAL)
+        await chaos.end()
+    assert len(blamed_on_us) == 1
+    assert blamed_on_us.pop().startswith("nothing moves though 1 could be asked: ")

@@ -8,9 +8,10 @@ import pytest
 
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.heads import BELIEF_TIME, Heads
+from blockio_plugin.rules.neglect import MAX_NEGLECT_TIME
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import ChainHead
-from blockio_plugin.services.reporter import Reporter, describe
+from blockio_plugin.services.reporter import NEGLECT_INTERVAL, Reporter, describe
 
 HASH = bytes.fromhex("08b44ea0") + bytes(28)
 
@@ -103,3 +104,28 @@ async def test_a_head_that_nobody_gives_is_told_once(caplog: pytest.LogCaptureFi
 
 async def test_now_and_then_when_alone(caplog: pytest.LogCaptureFixture) -> None:
     assert len(await lines_of(make_fetch(), Heads(BELIEF_TIME), 301, caplog)) == 5
+
+
+async def test_that_somebody_is_neglected_is_told_once_a_minute(
+    caplog: pytest.LogCaptureFixture, blamed_on_us: List[str]
+) -> None:
+    fetch, heads = make_fetch(), Heads(BELIEF_TIME)
+    fetch.join("alice", 0.0)
+    fetch.advertise("alice", 99, (ViewRange(0, 100),), 0.0)
+    fetch.set_target(100)
+
+    async def look() -> None:
+        # As a scheduler does, but for the asking.
+        while True:
+            fetch.expire(asyncio.get_event_loop().time())
+            await asyncio.sleep(1.0)
+
+    looking = asyncio.ensure_future(look())
+    await lines_of(fetch, heads, MAX_NEGLECT_TIME, caplog)
+    assert blamed_on_us == []
+    lines = await lines_of(fetch, heads, 3 * NEGLECT_INTERVAL + 1, caplog)
+    looking.cancel()
+    assert [line for line in lines if "fault of ours" in line] == blamed_on_us
+    assert 3 <= len(blamed_on_us) <= 4
+    assert "though alice could be asked" in blamed_on_us[0]
+    blamed_on_us.clear()

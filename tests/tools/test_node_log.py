@@ -43,6 +43,8 @@ def test_failures_are_told_whole() -> None:
         "Trinity shutdown complete",
         *TRACEBACK.splitlines()[:4],
     ]
+    blamed = " WARNING  Reporter  nothing moves though x could be asked: this is a fault of ours; y"
+    assert find_failures(LOGGED + blamed) == blamed
     warned = "x.py:1: ResourceWarning: unclosed"
     assert find_failures(f"{warned}\ntrinity/cli_parser.py:279: ResourceWarning: y") == warned
 
