@@ -192,3 +192,11 @@ def test_what_is_disputed_below_the_front_is_forgotten() -> None:
     assert scene.links.disputed
     scene.links.advance(41, b"40")
     assert not scene.links.disputed
+
+
+def test_who_disproves_itself_claims_no_more_what_it_hid() -> None:
+    scene = Scene()
+    # The block at 21 names a parent that is not the one at 19.
+    scene.answer("a", 1, 41, 20)
+    assert scene.faults() == [1, 0, 0]
+    assert scene.links.claims.deniers(20) == ()
