@@ -87,6 +87,9 @@ def peer_supply(model: PeerModel, jitter: float) -> Supply:
     if model.loses.share >= 1 and model.loses.start <= model.joins:
         # Nothing that is asked before gets there.
         begin = max(begin, model.loses.stop + delay)
+    # Each answer costs it its overhead, in which it sends nothing, at its slowest at best.
+    slowest = min(step.rate for step in model.rate)
+    lost = model.overhead * slowest
     # While it gives nothing it may still be at what it turned to before.
     fruitless = [spell for spell in (model.lies, model.declines) if spell.share >= 1]
 
@@ -99,6 +102,8 @@ def peer_supply(model: PeerModel, jitter: float) -> Supply:
             unfinished = model.max_blocks if spell.start > begin else 0.0
             idle = _sent(model, max(begin, spell.start), min(end, spell.stop))
             total -= max(0.0, idle - unfinished)
+        if not fruitless:
+            total = min(total - lost, total / (1 + lost / model.max_blocks))
         if model.quota is not None:
             answers = model.quota.burst + model.quota.rate * max(0.0, end - begin)
             total = min(total, answers * model.max_blocks)

@@ -116,9 +116,10 @@ class Library:
         model = self._model
         if model.lies.share_at(time):
             return Answer(BlocksByView(request.request_id, start, request.length, 0, ()), ())
-        held = range_at(self.holdings(time), start)
+        holdings = self.holdings(time)
+        held = range_at(holdings, start)
         if held is None:
-            return decline(request)
+            return self._answer_without(request, holdings, time)
         blocks, views = self._shelf(time)
         stop = min(stop, held.stop)
         born = self._chain.stop_at(time)
@@ -135,6 +136,18 @@ class Library:
         return Answer(
             BlocksByView(request.request_id, start, stop - start, next_view, raw), given
         )
+
+    def _answer_without(
+        self, request: GetBlocksByView, holdings: ViewRanges, time: float
+    ) -> Answer:
+        """What it says where it does not hold the first view that is asked for."""
+        start, stop = request.views
+        told = range_at(self.advert(time), start)
+        if told is None or not self._model.overclaims:
+            return decline(request)
+        above = (views.start for views in holdings if views.start > start)
+        stop = min([stop, told.stop, *above])
+        return Answer(BlocksByView(request.request_id, start, stop - start, 0, ()), ())
 
 
 def _make_shelf(blocks: Tuple[Block, ...]) -> Shelf:

@@ -205,7 +205,8 @@ def _forge(random: Random, model: PeerModel, stage: Stage) -> PeerModel:
 
 
 def _advertise_too_much(random: Random, model: PeerModel, stage: Stage) -> PeerModel:
-    return model._replace(adverts=always((ViewRange(0, random.choice((stage.views, FAR))),)))
+    adverts = always((ViewRange(0, random.choice((stage.views, FAR))),))
+    return model._replace(adverts=adverts, overclaims=random.random() < 0.5)
 
 
 def _advertise_a_comb(random: Random, model: PeerModel, stage: Stage) -> PeerModel:

@@ -1,4 +1,5 @@
 """What must arrive in a run, and who could bring it from when to when."""
+from math import inf
 from typing import Dict, FrozenSet, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from blockio_plugin.rules.views import ViewRange, range_at
@@ -17,6 +18,11 @@ from blockio_plugin.simulator.models import PeerModel, Scenario, ViewsStep, exte
 
 ALWAYS = Window(0.0, None)
 """The window of views that a peer holds at all times."""
+
+
+MAX_OMITTERS = 8
+"""Most peers that leave out some of their blocks for ever for which it counts who has which: each
+doubles the classes. With more of them the bound takes them to have all that they hold."""
 
 
 class Demand(NamedTuple):
@@ -95,21 +101,37 @@ def compute_demand(
         suppliers = [(offer, window) for offer, window in windows if window is not None]
         lasting = [offer.model for offer in offers if offer.is_lasting(start)]
         is_sure = any(not model.omits.share_at(LONGEST) for model in lasting)
-        blocks = 0
+        omitters = [offer for offer, _ in suppliers if _omits_always(offer.model)]
+        if len(omitters) > MAX_OMITTERS:
+            omitters = []
+        held: Dict[FrozenSet[int], int] = {}
         while index < len(chain.blocks) and chain.blocks[index].view < stop:
             view = chain.blocks[index].view
             if is_sure or any(libraries[model.name].gives(view, LONGEST) for model in lasting):
                 needed.add(view)
-                blocks += 1
+                lacking = frozenset(
+                    offer.number
+                    for offer in omitters
+                    if not libraries[offer.model.name].gives(view, LONGEST)
+                )
+                held[lacking] = held.get(lacking, 0) + 1
                 if view >= scenario.views:
                     way = min(least_delay(offer.model, scenario.jitter) for offer, _ in suppliers)
                     last_birth = max(last_birth, chain.births[view - scenario.views] + way)
             index += 1
-        if blocks:
-            key = tuple((offer.number, window) for offer, window in suppliers)
+        for lacking, blocks in held.items():
+            key = tuple(
+                (offer.number, window)
+                for offer, window in suppliers
+                if offer.number not in lacking
+            )
             counts[key] = counts.get(key, 0) + blocks
     classes = tuple(_make_class(scenario, blocks, key) for key, blocks in counts.items())
     return Demand(frozenset(needed), classes, last_birth)
+
+
+def _omits_always(model: PeerModel) -> bool:
+    return model.omits.share > 0 and model.omits.start <= model.joins and model.omits.stop == inf
 
 
 def _make_class(

@@ -117,6 +117,7 @@ class PeerModel(NamedTuple):
     lies: Spell = NEVER
     omits: Spell = NEVER
     forges: bool = False
+    overclaims: bool = False
     loses: Spell = NEVER
     declines: Spell = NEVER
     quota: Optional[Quota] = None
@@ -126,7 +127,8 @@ class PeerModel(NamedTuple):
     @property
     def is_honest(self) -> bool:
         """Whether all that it answers is true, and it says all it knows."""
-        return not (self.lies.share or self.forges or self.omits.share or self.hint_error)
+        is_wrong = self.lies.share or self.omits.share or self.hint_error
+        return not (is_wrong or self.forges or self.overclaims)
 
     @property
     def is_answering(self) -> bool:

@@ -234,6 +234,7 @@ def _read_peers(values: Mapping[str, Any], number: int, views: int) -> Tuple[Pee
         lies=table.take("lies", NEVER, _lies, LIES),
         omits=table.take("omits", NEVER, _spell, SPELL),
         forges=table.take("forges", False, _flag, NEITHER),
+        overclaims=table.take("overclaims", False, _flag, NEITHER),
         loses=table.take("loses", NEVER, _loses, f"{SPELL}, nor [from, to]"),
         declines=table.take("declines", NEVER, _spell, SPELL),
         quota=table.take(

@@ -22,7 +22,7 @@ from blockio_plugin.simulator.scenario import read_scenario
 
 
 def model(**values: Any) -> PeerModel:
-    return read_scenario({"peers": [values]}, "x").peers[0]
+    return read_scenario({"peers": [{"overhead": 0.0, **values}]}, "x").peers[0]
 
 
 def brute_force(classes: Sequence[DemandClass], supplies: Sequence[Supply], link: Supply) -> float:
@@ -96,6 +96,17 @@ def test_our_own_link_begins_when_the_first_block_can_be_here() -> None:
     document["simulation"] = {"jitter": 0.0}  # type: ignore[assignment]
     link = link_supply(read_scenario(document, "x"))
     assert link(0.5) == 0.0 and link(1.5) == pytest.approx(10.0)
+
+
+def test_each_answer_costs_its_overhead() -> None:
+    # Half a second, and ten blocks in a tenth of a second each: 10 blocks each 1.5 s, at best.
+    supply = peer_supply(model(rate=10.0, rtt=0.0, overhead=0.5, max_blocks=10), 0.0)
+    assert [supply(time) for time in (0.0, 0.5)] == [0.0, 0.0]
+    assert [supply(time) for time in (1.5, 3.0, 15.0)] == pytest.approx([10.0, 20.0, 100.0])
+    # It may pay when it is slowest anyway.
+    steps = [[0.0, 100.0], [10.0, 10.0]]
+    supply = peer_supply(model(rate=steps, rtt=0.0, overhead=0.5, max_blocks=10), 0.0)
+    assert supply(10.0) == pytest.approx(1000.0 / 1.5)
 
 
 def test_a_quota_bounds_the_supply_by_its_answers() -> None:

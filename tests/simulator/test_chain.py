@@ -44,6 +44,16 @@ def test_what_is_not_held_is_declined() -> None:
     assert [view for view in (28, 29, 30) if peer.gives(view, 0.0)] == [28]
 
 
+def test_who_overclaims_answers_for_what_it_lacks_up_to_what_it_holds() -> None:
+    peer = library(holds=[[40, 60]], adverts=[[0, 80]], overclaims=True)
+    for start, length, covered in ((10, 10, (10, 20)), (10, 50, (10, 40)), (60, 40, (60, 80))):
+        answer = peer.answer(GetBlocksByView(1, start, length, 50), 0.0)
+        assert answer.message.covered == covered and answer.blocks == ()
+        assert answer.message.next_view == 0
+    assert peer.answer(GetBlocksByView(1, 80, 10, 50), 0.0).message.length == 0
+    assert peer.answer(GetBlocksByView(1, 40, 10, 50), 0.0).blocks
+
+
 def test_liars_and_omitters() -> None:
     request = GetBlocksByView(1, 0, 100, 100)
     lie = library(lies="empty").answer(request, 0.0)

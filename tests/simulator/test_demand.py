@@ -4,7 +4,12 @@ from typing import Any, Dict
 import pytest
 
 from blockio_plugin.simulator.chaos import draw_chaos
-from blockio_plugin.simulator.demand import Demand, compute_bound, compute_demand
+from blockio_plugin.simulator.demand import (
+    MAX_OMITTERS,
+    Demand,
+    compute_bound,
+    compute_demand,
+)
 from blockio_plugin.simulator.network import Network
 from blockio_plugin.simulator.run import simulate
 from blockio_plugin.simulator.scenario import read_scenario
@@ -91,6 +96,25 @@ def test_a_class_that_is_bounded_in_time_shares_its_supplier_with_the_others() -
     steps = [[0.0, [[0, 300]]], [5.0, [[0, 600]]]]
     assert bound({"holds": steps}, views=600) == pytest.approx(8.0)
     assert bound({"holds": steps}, {"holds": [[300, 600]]}, views=600) == pytest.approx(3.0)
+
+
+def test_what_a_peer_leaves_out_is_up_to_those_who_have_it() -> None:
+    # The first leaves out about half. The second has all, and alone what the first leaves out.
+    tested = demand({"omits": 0.5}, {}, views=1000)
+    classes = {supplied.suppliers: supplied.blocks for supplied in tested.classes}
+    alone, both = classes[frozenset({1})], classes[frozenset({0, 1})]
+    assert alone + both == 1000 and 400 < alone < 600
+    # A tenth as quick, the second takes as long as what it has alone takes.
+    slow = {"rate": 10.0}
+    assert bound({"omits": 0.5}, slow, views=1000) == pytest.approx(alone / 10.0)
+    # Left out for a while, it may come from the first after all.
+    assert len(demand({"omits": [0.5, 0.0, 9.0]}, {}, views=1000).classes) == 1
+
+
+def test_of_very_many_who_leave_out_a_share_each_may_have_everything() -> None:
+    peers = [{"omits": 0.5}] * (MAX_OMITTERS + 1)
+    assert len(demand(*peers, {}, views=1000).classes) == 1
+    assert len(demand(*peers[1:], {}, views=1000).classes) > 100
 
 
 @pytest.mark.parametrize("seed", range(60))

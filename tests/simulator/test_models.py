@@ -46,6 +46,7 @@ def test_what_reaches_the_last_view_grows_with_the_chain() -> None:
         ({"omits": 0.1}, False, True),
         ({"hint_error": 1}, False, True),
         ({"forges": True}, False, False),
+        ({"overclaims": True}, False, True),
     ],
 )
 def test_who_is_honest_and_who_goes_on_answering(

@@ -19,7 +19,7 @@ def test_the_standing_scenarios_are_read(path: Path) -> None:
 
 def test_there_are_as_many_as_the_table_has() -> None:
     # Seventeen of the benchmark, of which two come in two forms, and fifteen reported conditions.
-    assert len(list(SCENARIOS.glob("*.toml"))) == 19 + 15
+    assert len(list(SCENARIOS.glob("*.toml"))) == 19 + 17
 
 
 def test_defaults() -> None:
@@ -42,6 +42,7 @@ def test_every_key_is_read() -> None:
         "declines": [0.25, 7.0, float("inf")],
         "quota": [2.0, 4],
         "hint_error": 1000,
+        "overclaims": True,
         "advert_every": 10.0,
     }
     scenario = read_scenario(
@@ -68,6 +69,7 @@ def test_every_key_is_read() -> None:
     assert model.loses == (1.0, 5.0, 6.0) and model.declines == (0.25, 7.0, float("inf"))
     assert second.loses == (0.01, 0.0, float("inf")) and third.loses == (0.1, 0.0, 2.0)
     assert (model.quota, model.hint_error, model.advert_every) == ((2.0, 4.0), 1000, 10.0)
+    assert model.overclaims and not second.overclaims
 
 
 @pytest.mark.parametrize("name", ["start", "stalls", "restarts", "grows"])
