@@ -5,6 +5,8 @@ A peer is neglected while no block comes, nothing else is answered for, import h
 the peer could be asked for the view that all waits for: it covers it, is not excluded from it, and
 has not called it empty. To be asked for it ends that. All that keeps a peer from being asked ends
 by itself, so neglect that lasts for longer than all of it together is a fault of ours.
+
+It is looked for in the chain's own fetch. A range fetch gives up for good what does not come.
 """
 from typing import Dict, Optional
 
