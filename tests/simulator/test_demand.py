@@ -4,12 +4,7 @@ from typing import Any, Dict
 import pytest
 
 from blockio_plugin.simulator.chaos import draw_chaos
-from blockio_plugin.simulator.demand import (
-    MAX_OMITTERS,
-    Demand,
-    compute_bound,
-    compute_demand,
-)
+from blockio_plugin.simulator.demand import MAX_OMITTERS, Demand, compute_bound, compute_demand
 from blockio_plugin.simulator.network import Network
 from blockio_plugin.simulator.run import simulate
 from blockio_plugin.simulator.scenario import read_scenario
