@@ -85,7 +85,7 @@ class ChildWatch:
 
     def look(self) -> List[LostProcess]:
         """The processes that an earlier look has seen and that are gone."""
-        children = psutil.Process().children()
+        children = [child for child in psutil.Process().children() if not _is_dead(child)]
         for process in children:
             if self._endpoints.get(process) is None and _is_part_of_node(process):
                 self._endpoints[process] = self._find_endpoint(process)
@@ -101,6 +101,14 @@ class ChildWatch:
         except psutil.Error:
             return None
         return next((path.stem for path in paths if path.parent == self._ipc_dir), None)
+
+
+def _is_dead(process: psutil.Process) -> bool:
+    """Whether it has ended, though nobody has asked for its exit code yet."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return True
 
 
 def _is_part_of_node(process: psutil.Process) -> bool:

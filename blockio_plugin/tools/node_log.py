@@ -34,7 +34,7 @@ NOT_OURS = ("trinity/cli_parser.py", "Enable tracemalloc")
 """In lines that are no failure of a node: Trinity leaves the genesis file open that it was given,
 and Python adds a hint to each such warning."""
 
-STOPPING = "Stopping components"
+STOPPING = "Shutting down, reason"
 """What Trinity's main process logs before it ends the others."""
 
 ENDS_ROUGHLY = re.compile(r"(?s)^(?!.*blockio_plugin)(.*Traceback|sys:1: .*<UnixTransport)")

@@ -1,4 +1,5 @@
 import asyncio
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -110,6 +111,18 @@ def test_a_process_that_has_no_socket_yet_counts(
     end(started[0])
     [lost] = watch.look()
     assert str(lost) == f"the process of a component ({started[0].pid}) is gone"
+
+
+def test_a_process_is_gone_before_anybody_asks_for_its_exit_code(
+    tmp_path: Path, started: List["subprocess.Popen[bytes]"]
+) -> None:
+    started.append(start("asyncio_run_in_process", str(tmp_path / "db.ipc")))
+    watch = ChildWatch(tmp_path)
+    assert watch.look() == []
+    started[0].kill()
+    os.waitid(os.P_PID, started[0].pid, os.WEXITED | os.WNOWAIT)
+    assert psutil.Process(started[0].pid).status() == psutil.STATUS_ZOMBIE
+    assert [lost.endpoint for lost in watch.look()] == ["db"]
 
 
 def test_other_children_may_come_and_go(
