@@ -50,7 +50,7 @@ def test_failures_are_told_whole() -> None:
 
 
 def test_how_processes_of_trinity_end_is_no_failure() -> None:
-    stopping = "    INFO  2026-11-28 03:08:59,551  ComponentManager  Shutting down, reason: CTRL+C\n"
+    stopping = "    INFO  03:08:59,551  ComponentManager  Shutting down, reason: CTRL+C\n"
     socket = "sys:1: ResourceWarning: unclosed resource <UnixTransport closed=False>"
     ours = TRACEBACK.replace("trinity/bootstrap.py", "blockio_plugin/node/component.py")
     assert find_failures(stopping + TRACEBACK + socket) == ""
