@@ -15,7 +15,10 @@ A pure function of (wanted, availability, open requests, scores, clock index, no
    what it can give until the others end. A request asks for as many views as likely hold its
    blocks.
 5. A peer for which nothing is wanted takes over part of the open request that ends last, if it
-   would be clearly quicker, and so again where that peer lets it wait as well.
+   would be clearly quicker, and so again where that peer lets it wait as well. No peer is asked
+   twice at a time for the same views.
+6. A peer whose answer is overdue, though there is an excuse, is sounded: it is asked for one block
+   again. As peers answer in order, the answer tells whether what was asked before was lost.
 """
 from math import ceil
 from typing import Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
