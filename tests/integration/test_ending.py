@@ -10,6 +10,7 @@ from eth.db.atomic import AtomicDB
 import pytest
 
 from blockio_plugin.node.data_dir_check import find_listeners
+from blockio_plugin.node.process_watchdog import WATCH_INTERVAL
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.tools.chain_builder import build_chain
 from blockio_plugin.tools.crash import END_TIMEOUT, wait_gone
@@ -70,6 +71,8 @@ async def test_whichever_process_is_killed(mined: Any, directory: Path) -> None:
         for victim in victims:
             listeners = await wait_complete(node)
             await check_serving(node, mined.recipe)
+            # The next look learns whose the sockets are.
+            await asyncio.sleep(2 * WATCH_INTERVAL)
             is_main = listeners[victim] == listeners["main"]
             os.kill(listeners[victim], signal.SIGKILL)
             took = await wait_gone(node, ORPHAN_TIMEOUT if is_main else END_TIMEOUT)
