@@ -195,9 +195,9 @@ class Fetch(Intake):
             proposal.copy_of is not None,
             now,
             compute_deadline(self.peers, peer, proposal.blocks, now),
+            self,
         )
         self.peers.scores[peer].asked(now)
-        entry.owner = self
         self.neglect.note_asked(peer, views, self.ledger)
         entry.arrived_before = self.peers.arrivals.total
         if proposal.copy_of is not None:
@@ -336,7 +336,4 @@ class Fetch(Intake):
     @property
     def own_blocks_in_flight(self) -> float:
         """The same of the requests that this fetch made."""
-        tracker = self.peers.tracker
-        if len(self.peers.fetches) == 1:
-            return tracker.blocks
-        return sum(entry.blocks for entry in tracker.open_requests() if entry.owner is self)
+        return self.peers.tracker.blocks_of(self)

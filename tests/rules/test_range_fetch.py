@@ -81,8 +81,7 @@ class Scene:
 
     def ask(self, peer: str, start: int, stop: int, now: float = 0.0) -> OpenRequest:
         views = ViewRange(start, stop)
-        entry = self.book.tracker.issue(peer, views, 512, 8.0, False, now, now + 9)
-        entry.owner = self.fetch
+        entry = self.book.tracker.issue(peer, views, 512, 8.0, False, now, now + 9, self.fetch)
         self.fetch.note_issued(views)
         return entry
 
