@@ -1,5 +1,6 @@
 """Sends commands to peers from the process of block I/O."""
-from typing import cast
+import asyncio
+from typing import Set, cast
 
 from lahja import BaseEvent, EndpointAPI
 from p2p.abc import SessionAPI
@@ -19,12 +20,13 @@ class ProxyBlockIOAPI(WireAPI):
     """
     Hands commands to the process that holds the connections. Peers are known by their session.
 
-    The bus takes them without back-pressure. What is under way is bounded all the same: answers by
-    the requests that a connection lets through unanswered, the rest by being small.
+    The bus takes them without back-pressure. Whoever sends answers waits until they are out of this
+    process; the rest is small.
     """
 
     def __init__(self, event_bus: EndpointAPI) -> None:
         self._event_bus = event_bus
+        self._leaving: Set["asyncio.Future[None]"] = set()
 
     def send_availability(self, peer: PeerID, advert: Availability) -> None:
         self._send(SendAvailabilityCommand(cast(SessionAPI, peer), advert))
@@ -33,7 +35,17 @@ class ProxyBlockIOAPI(WireAPI):
         self._send(SendGetBlocksByViewCommand(cast(SessionAPI, peer), request))
 
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
-        self._send(SendBlocksByViewCommand(cast(SessionAPI, peer), answer))
+        command = SendBlocksByViewCommand(cast(SessionAPI, peer), answer)
+        # It returns once the other process has taken it.
+        leaving = asyncio.ensure_future(
+            self._event_bus.broadcast(command, TO_NETWORKING_BROADCAST_CONFIG)
+        )
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.remove)
+
+    async def wait_sent(self) -> None:
+        while self._leaving:
+            await asyncio.wait(self._leaving)
 
     def drop(self, peer: PeerID, reason: str) -> None:
         self._send(DropPeerCommand(cast(SessionAPI, peer), reason))

@@ -8,7 +8,7 @@ from collections import deque
 from itertools import repeat
 from typing import Deque, Dict, List, Optional, Sequence, Tuple
 
-from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.blocks import BLOCK_OVERHEAD, Block
 from blockio_plugin.rules.requests import PeerID
 from blockio_plugin.rules.view_set import ViewSet
 
@@ -32,6 +32,11 @@ class BlockCache:
         """The views with a block."""
         self.bytes = 0
         """Bytes of all blocks."""
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that all blocks take."""
+        return self.bytes + len(self._blocks) * BLOCK_OVERHEAD
 
     def __len__(self) -> int:
         return len(self._blocks)

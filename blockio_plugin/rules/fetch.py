@@ -134,14 +134,14 @@ class Fetch(Intake):
         lowest = ledger.lowest_open()
         if self.limits.window:
             stop = min(stop, self._window_start(lowest) + self.limits.window)
-        if lowest is not None and self.cache.bytes > self.limits.cache_bytes * FAR_SHARE:
+        if lowest is not None and self.cache.memory > self.limits.cache_bytes * FAR_SHARE:
             # Blocks further up would fill the cache before those that import waits for are here.
             blocks = max(self.limits.cache_bytes / self._block_bytes, FRONT_BLOCKS)
             stop = min(stop, lowest + int(blocks / density))
         self.reach = stop
         if room < 1:
             room = self._room_at_front()
-            above = self.cache.held.next_at(self.cache.tip[0] + 1)
+            above = self._stop_at_front()
             stop = stop if above is None else min(stop, above)
         partition, ranking = self._survey.look(ledger, density, now)
         may_copy = self._may_copy(now)
@@ -176,7 +176,7 @@ class Fetch(Intake):
 
     def _room(self) -> float:
         """Blocks that may still be asked for."""
-        space = self.limits.cache_bytes - self.cache.bytes
+        space = self.limits.cache_bytes - self.cache.memory
         return space / self._block_bytes - self.own_blocks_in_flight
 
     def _room_at_front(self) -> float:
@@ -184,6 +184,10 @@ class Fetch(Intake):
         if self.cache.handed_out or self.cache.has_ready:
             return 0.0
         return max(0.0, FRONT_BLOCKS - self.own_blocks_in_flight)
+
+    def _stop_at_front(self) -> Optional[int]:
+        """The view from which on nothing is asked for in spite of a full cache."""
+        return self.cache.held.next_at(self.cache.tip[0] + 1)
 
     def _issue(self, proposal: Proposal, now: float) -> Request:
         peer, views = proposal.peer, proposal.views
@@ -317,7 +321,7 @@ class Fetch(Intake):
 
     def status(self, now: float) -> FetchStatus:
         """What is going on; not for the path of planning."""
-        is_full = self.cache.bytes >= self.limits.cache_bytes
+        is_full = self.cache.memory >= self.limits.cache_bytes
         return FetchStatus(
             self.front.view,
             self.ledger.target,

@@ -14,6 +14,8 @@ from random import Random
 from typing import List, Optional, Tuple
 
 from blockio_plugin.rules.fetch import Fetch
+from blockio_plugin.rules.limits import MemoryBudget
+from blockio_plugin.rules.memory_pool import MemoryPool
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.requests import Request
 from blockio_plugin.rules.views import ViewRanges
@@ -29,6 +31,13 @@ LEAST_SHARE = 8.0
 WORKING_FETCHES = 32
 """Fetches that are worked on at a time; the others wait for their turn. Each sees each answer."""
 
+LINK_PART = 6
+"""One part in so many of the memory for fetches is for the links of blocks that have left."""
+
+COPY_PART = 6
+"""One part in so many of it is for copies of blocks on the bus: 256 KiB for each fetch that is
+worked on, twice what is delivered at a time, where the memory in all is the default."""
+
 MAX_FETCHES = 512
 """Fetches at once, most, waiting ones included. Each has a task; a service may have 1,000."""
 
@@ -42,9 +51,23 @@ class FetchGroup:
     All that is asked of ``peers``. The scheduler drives it in the place of the chain's fetch alone.
 
     What peers do is told to ``chain``, which tells the others.
+
+    :param memory: bytes that all fetches for others may take together
     """
 
-    def __init__(self, chain: Fetch, peers: PeerBook, random: Random) -> None:
+    def __init__(
+        self,
+        chain: Fetch,
+        peers: PeerBook,
+        random: Random,
+        memory: int = MemoryBudget.divide().fetches,
+    ) -> None:
+        links = memory // LINK_PART
+        self.copy_bytes = memory // COPY_PART
+        """Bytes that copies of blocks on the bus may take."""
+        self.blocks = MemoryPool(memory - links - self.copy_bytes, WORKING_FETCHES)
+        """The memory for blocks on their way to those who asked for them."""
+        self._links = MemoryPool(links, WORKING_FETCHES)
         self._chain = chain
         self._peers = peers
         self._random = random
@@ -60,7 +83,9 @@ class FetchGroup:
         """
         if len(self._fetches) >= MAX_FETCHES:
             raise TooManyFetches(f"{MAX_FETCHES} fetches are under way")
-        fetch = ViewsFetch(ranges, window, self._random, self._peers)
+        fetch = ViewsFetch(
+            ranges, window, self.blocks.open(), self._links.open(), self._random, self._peers
+        )
         fetch.note_own_ranges(self._own_ranges)
         self._fetches.append(fetch)
         self.tend(now)
@@ -94,6 +119,8 @@ class FetchGroup:
         if not self._fetches:
             return self._chain.plan(now)
         requests: Tuple[Request, ...] = ()
+        for fetch in self.working:
+            fetch.count()
         if self._chain.is_wanting:
             owed = sum(score.budget for score in self._peers.scores.values())
             in_flight = sum(fetch.blocks_in_flight for fetch in self.working)

@@ -118,7 +118,7 @@ class Intake:
         if entry.owner is self:
             return True
         is_near = self.front.view < covered.stop and covered.stop <= self.reach
-        return is_near and self.cache.bytes < self.limits.cache_bytes / 2
+        return is_near and self.cache.memory < self.limits.cache_bytes / 2
 
     def _keep(self, peer: PeerID, blocks: Sequence[Block], now: float) -> List[Block]:
         if not blocks:
@@ -127,10 +127,10 @@ class Intake:
         fresh = cache.select_fresh(blocks)
         if fresh and (fresh[0].view < ledger.front or fresh[-1].view >= ledger.horizon):
             fresh = [block for block in fresh if ledger.front <= block.view < ledger.horizon]
-        size = cache.bytes
+        size = cache.memory
         cache.add(fresh, peer)
         if fresh:
-            mean = (cache.bytes - size) / len(fresh)
+            mean = (cache.memory - size) / len(fresh)
             self._block_bytes = max(
                 1.0, self._block_bytes * SIZE_DECAY + mean * (1 - SIZE_DECAY)
             )
@@ -140,7 +140,7 @@ class Intake:
                     view = ViewRange(block.view, block.view + 1)
                     self.peers.availability.disprove(peer, view, now)
                     ledger.reopen(view)
-        while cache.bytes > self.limits.cache_bytes and len(cache) > 1:
+        while cache.memory > self.limits.cache_bytes and len(cache) > 1:
             highest = cache.highest()
             if highest is None or highest <= cache.tip[0]:
                 break

@@ -16,7 +16,14 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.fetch import STALL_TIME, Fetch, Front, Limits, Receipt
+from blockio_plugin.rules.fetch import (
+    FRONT_BLOCKS,
+    STALL_TIME,
+    Fetch,
+    Front,
+    Limits,
+    Receipt,
+)
 from blockio_plugin.rules.lateness import MAX_LATE_TIME
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.links import Links
@@ -32,9 +39,6 @@ WAIT_TIME = 10.0
 ASK_AGAIN_TIME = 1.5
 """Seconds in which what timed out may be asked of others before it is missing: more than lies
 between two looks, less than after which the one that was late is asked again."""
-
-MAX_HELD = 65536
-"""Blocks above a gap that are remembered for their links, most; about 20 MB. Then it waits."""
 
 TAIL_OPINIONS = 3
 """Peers that must call the end of a range empty before it counts so, where as many cover it."""
@@ -103,6 +107,7 @@ class RangeFetch(Fetch):
         self._outcome = outcome
         self._own_ranges: ViewRanges = ()
         self._allowance = 0.0
+        self._link_room = 0.0
         self._progress_at = now
         self._asked_at = now
         self._is_resolved = False
@@ -143,9 +148,15 @@ class RangeFetch(Fetch):
 
     # Asking
 
-    def plan_within(self, allowance: float, now: float) -> Tuple[Request, ...]:
-        """Decide what to ask of whom, for no more than about ``allowance`` blocks."""
+    def plan_within(self, allowance: float, link_room: float, now: float) -> Tuple[Request, ...]:
+        """
+        Decide what to ask of whom, for no more than about ``allowance`` blocks.
+
+        :param link_room: blocks that may be remembered for their links. Where there is no room for
+            more, only what lies below them is asked for, which lets them go
+        """
         self._allowance = allowance
+        self._link_room = link_room
         return self.plan(now)
 
     def plan(self, now: float) -> Tuple[Request, ...]:
@@ -156,10 +167,14 @@ class RangeFetch(Fetch):
         return super().plan(now)
 
     def _room(self) -> float:
-        return self._allowance if len(self.cache) < MAX_HELD else 0.0
+        return min(self._allowance, self._link_room)
 
     def _room_at_front(self) -> float:
-        return 0.0
+        return min(self._allowance, FRONT_BLOCKS)
+
+    def _stop_at_front(self) -> Optional[int]:
+        lowest = self.ledger.lowest_open()
+        return None if lowest is None else self.cache.held.next_at(lowest)
 
     # The local chain
 
@@ -230,7 +245,14 @@ class RangeFetch(Fetch):
         return receipt
 
     def _can_use(self, entry: OpenRequest, covered: ViewRange, blocks: Sequence[Block]) -> bool:
-        return self._outlet.is_open or not blocks
+        horizon = self.ledger.horizon
+        wanted = [block for block in blocks if self.ledger.front <= block.view < horizon]
+        is_own = entry.owner is self
+        if not wanted or self._outlet.takes(wanted, is_own):
+            return True
+        if is_own:
+            self._outlet.refuse(wanted)
+        return False
 
     def _keep(self, peer: Optional[PeerID], blocks: Sequence[Block], now: float) -> List[Block]:
         ledger = self.ledger

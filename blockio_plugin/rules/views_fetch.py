@@ -3,7 +3,8 @@ from collections import deque
 from random import Random
 from typing import Deque, List, NamedTuple, Optional, Sequence, Tuple
 
-from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.blocks import BLOCK_OVERHEAD, Block
+from blockio_plugin.rules.memory_pool import Holding
 from blockio_plugin.rules.outlet import DEFAULT_WINDOW, Outlet
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.range_fetch import Outcome, RangeFetch
@@ -81,10 +82,22 @@ class ViewsFetch:
     Wants ``ranges``, which are normal, and gives blocks away through ``outlet``.
 
     It is complete once every range is resolved. Its outlet may hold blocks even then.
+
+    :param blocks: the memory for blocks on their way out
+    :param links: the memory for what is remembered of blocks that left, until links prove them
     """
 
-    def __init__(self, ranges: ViewRanges, window: int, random: Random, peers: PeerBook) -> None:
-        self.outlet = Outlet(window)
+    def __init__(
+        self,
+        ranges: ViewRanges,
+        window: int,
+        blocks: Holding,
+        links: Holding,
+        random: Random,
+        peers: PeerBook,
+    ) -> None:
+        self._links = links
+        self.outlet = Outlet(window, blocks)
         """Where its blocks leave."""
         self.turn = 0.0
         """Where it stands in line: the fetch with the lowest turn is planned first."""
@@ -111,6 +124,8 @@ class ViewsFetch:
         self._has_ended = True
         for fetch in self._working:
             fetch.end()
+        self.outlet.close()
+        self._links.close()
 
     def note_own_ranges(self, ranges: ViewRanges) -> None:
         """The local chain covers ``ranges``."""
@@ -122,7 +137,7 @@ class ViewsFetch:
         """Begin the next ranges, and look after those at work."""
         if self._has_ended:
             return
-        is_held_up = self.outlet.room < 1
+        is_held_up = self.outlet.space < 1
         for fetch in self._working:
             fetch.tend(is_held_up, now)
         self._working = [fetch for fetch in self._working if not fetch.is_resolved]
@@ -143,20 +158,31 @@ class ViewsFetch:
         """Blocks that its open requests will likely bring."""
         return sum(fetch.own_blocks_in_flight for fetch in self._working)
 
+    def count(self) -> None:
+        """Bring up to date what it takes of the memory that it shares."""
+        if self._has_ended:
+            return
+        in_flight = self.blocks_in_flight
+        self.outlet.expect(in_flight)
+        self._links.hold(sum(fetch.held_blocks for fetch in self._working) * BLOCK_OVERHEAD)
+        self._links.promise(in_flight * BLOCK_OVERHEAD)
+
     def plan(self, allowance: float, now: float) -> Tuple[Request, ...]:
         """Decide what to ask of whom, for no more than about ``allowance`` blocks."""
         requests: List[Request] = []
         for fetch in self._working:
             if fetch.is_wanting or fetch.is_waiting:
-                room = min(allowance, self.outlet.room - self.blocks_in_flight)
+                self.count()
+                room = min(allowance, self.outlet.room)
                 before = fetch.own_blocks_in_flight
-                requests.extend(fetch.plan_within(room, now))
+                requests.extend(fetch.plan_within(room, self._links.room / BLOCK_OVERHEAD, now))
                 allowance -= fetch.own_blocks_in_flight - before
+        self.count()
         return tuple(requests)
 
     def next_due(self) -> Optional[DueViews]:
         """The next views that the local chain is to supply, where there is room for blocks."""
-        if self.outlet.room < 1:
+        if self.outlet.space < 1:
             return None
         for fetch in self._working:
             views = fetch.next_due()
@@ -166,10 +192,17 @@ class ViewsFetch:
 
     def supply(
         self, due: DueViews, covered: ViewRange, blocks: Sequence[Block], now: float
-    ) -> None:
-        """The local chain's answer to what was due: the covered prefix; empty: it declined."""
+    ) -> bool:
+        """
+        The local chain's answer to what was due: the covered prefix; empty: it declined. Whether it
+        was taken: where there is no room for it, the same views stay due.
+        """
+        if blocks and not self.outlet.takes(blocks, is_own=True):
+            self.outlet.refuse(blocks)
+            return False
         if not due.fetch.is_resolved:
             due.fetch.supply(due.views, covered, blocks, now)
+        return True
 
     def wake_by(self, now: float) -> Optional[float]:
         """Seconds: when to call ``tend`` again at the latest; None: only when asked to."""

@@ -199,6 +199,9 @@ class WireAPI(ABC):
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         """Answer a request of ``peer``."""
 
+    async def wait_sent(self) -> None:
+        """Wait until the answers that were sent are out of this process: at once, by default."""
+
     @abstractmethod
     def drop(self, peer: PeerID, reason: str) -> None:
         """End the connection as a breach of protocol. ``reason`` goes to the log."""

@@ -7,16 +7,13 @@ from async_service import Service
 
 from blockio_plugin.rules.backfill import Backfill, Gap, Slice
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS, MAX_ANSWER_BYTES
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import GapFillerAPI
 from blockio_plugin.services.chain_thread import ChainThread
 from blockio_plugin.services.importer import MAX_BATCH_BLOCKS, MAX_BATCH_BYTES
 from blockio_plugin.services.peer_requests import PeerRequests
-
-MAX_SLICE_BYTES = 8 * 1024 * 1024
-"""Bytes of fetched blocks that wait for the one above them, most: four full answers."""
 
 POLL_INTERVAL = 0.5
 """Seconds between two looks at whether there is something to do."""
@@ -36,6 +33,7 @@ class Backfiller(Service):
 
     :param is_synced: whether the chain is at the head and nothing is left to import
     :param on_stored: is called when the chain covers more than before
+    :param memory: bytes of blocks that may wait for the one above them
     """
 
     logger = logging.getLogger("blockio_plugin.services.Backfiller")
@@ -49,7 +47,9 @@ class Backfiller(Service):
         is_synced: Callable[[], bool],
         on_stored: Callable[[], None],
         clock: Callable[[], float],
+        memory: int,
     ) -> None:
+        self._memory = memory
         self._backfill = Backfill(peers)
         self._requests = requests
         self._chain = chain
@@ -117,11 +117,12 @@ class Backfiller(Service):
             answer = await self._requests.fetch(asked.peer, rest, MAX_ANSWER_BLOCKS)
             if answer is None:
                 break
-            blocks.update((block.hash, block) for block in answer.blocks)
             size += sum(len(block.rlp) for block in answer.blocks)
             rest = ViewRange(answer.covered.stop, rest.stop)
-            if size > MAX_SLICE_BYTES and rest.length > 0:
+            # What a further answer has must fit too, unless it is a single huge block.
+            if size > self._memory or (rest.length > 0 and size > self._memory - MAX_ANSWER_BYTES):
                 return None
+            blocks.update((block.hash, block) for block in answer.blocks)
         return blocks
 
     async def _store(self, linked: Sequence[Block]) -> None:

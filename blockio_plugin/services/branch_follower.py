@@ -61,10 +61,6 @@ MAX_TIPS = 4
 """Last blocks of stored branches that a peer on another branch is asked for, most. What it has of
 others is fetched once more, but not imported."""
 
-MAX_WAITING_BYTES = 16 * 1024 * 1024
-"""Bytes of blocks of branches that wait to be imported, most, beside the batch of one peer: eight
-full answers. What comes beyond that is fetched again later."""
-
 
 class _Comparison(NamedTuple):
     """
@@ -77,7 +73,12 @@ class _Comparison(NamedTuple):
 
 
 class BranchFollower(Service):
-    """Ordinary fetching and importing go on beside it."""
+    """
+    Ordinary fetching and importing go on beside it.
+
+    :param memory: bytes of blocks that may wait to be imported or be imported. What comes beyond
+        that is fetched again later
+    """
 
     logger = logging.getLogger("blockio_plugin.services.BranchFollower")
 
@@ -93,7 +94,9 @@ class BranchFollower(Service):
         wire: WireAPI,
         on_progress: Callable[[], None],
         clock: Callable[[], float],
+        memory: int,
     ) -> None:
+        self._memory = memory
         self._fetch = fetch
         self._branches = branches
         self._heads = heads
@@ -309,7 +312,7 @@ class BranchFollower(Service):
     async def _import(self, peer: PeerID, fork: Position, blocks: Tuple[Block, ...]) -> bool:
         """Import the next blocks of a branch; whether to go on with it."""
         size = sum(len(block.rlp) for block in blocks)
-        if self._waiting_bytes and self._waiting_bytes + size > MAX_WAITING_BYTES:
+        if self._waiting_bytes + size > self._memory:
             self._branches.defer(peer)
             return False
         self._waiting_bytes += size

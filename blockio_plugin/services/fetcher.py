@@ -56,7 +56,7 @@ class OpenFetch:
 
     def settle(self, blocks: int) -> None:
         """The oldest ``blocks`` blocks are dealt with."""
-        had_room = self._fetch.outlet.room >= 1
+        had_room = self._fetch.outlet.space >= 1
         self._fetch.outlet.settle(blocks)
         if not had_room:
             self._on_settled()
@@ -135,22 +135,23 @@ class Fetcher(Service):
             await wait_at_most(TEND_INTERVAL if self._open else None, self._woken.wait())
 
     async def _supply_all(self) -> bool:
-        """Read once for each fetch that our own chain has something for; whether there was any."""
+        """Read once for each fetch that our own chain has something for; whether any was taken."""
         supplied = False
         for fetch in self._group.working:
             due = fetch.next_due()
             if due is not None:
-                supplied = True
-                covered, blocks = await self._read(due.views, max(1, int(fetch.outlet.room)))
-                self._supply(fetch, due, covered, blocks)
+                covered, blocks = await self._read(due.views, max(1, int(fetch.outlet.space)))
+                if self._supply(fetch, due, covered, blocks):
+                    supplied = True
         return supplied
 
     def _supply(
         self, fetch: ViewsFetch, due: DueViews, covered: ViewRange, blocks: List[Block]
-    ) -> None:
-        fetch.supply(due, covered, blocks, self._clock())
+    ) -> bool:
+        was_taken = fetch.supply(due, covered, blocks, self._clock())
         self.notice()
         self._wake_scheduler()
+        return was_taken
 
     async def _read(self, views: ViewRange, room: int) -> Tuple[ViewRange, List[Block]]:
         """What our own chain holds in ``views``: the covered prefix, and its blocks."""

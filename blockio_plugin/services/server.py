@@ -16,7 +16,8 @@ class Server(Service):
     Serves view ranges from the canonical chain.
 
     How many requests of one peer can wait here is bounded on the connection, which declines the
-    rest, so a queue here needs no bound of its own.
+    rest, so a queue here needs no bound of its own. The next request is read from the database once
+    the last answer has left, so this process holds one answer at a time.
     """
 
     logger = logging.getLogger("blockio_plugin.services.Server")
@@ -56,3 +57,4 @@ class Server(Service):
                 self._queues[peer] = queue
             answer = await self._chain.fetch_blocks(request)
             self._wire.send_answer(peer, answer)
+            await self._wire.wait_sent()

@@ -130,7 +130,7 @@ def _check_bounds(fetch: Fetch) -> None:
         exclusions = fetch.peers.availability.exclusions(peer)
         _require(exclusions <= MAX_EXCLUSIONS, f"{peer} is excluded from too many ranges")
     _require(
-        fetch.cache.bytes <= fetch.limits.cache_bytes or len(fetch.cache) == 1,
+        fetch.cache.memory <= fetch.limits.cache_bytes or len(fetch.cache) == 1,
         "the cache is over its bound",
     )
 

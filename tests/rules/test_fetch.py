@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 import pytest
 
-from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.blocks import BLOCK_OVERHEAD, Block
 from blockio_plugin.rules.fetch import (
     LOOK_AGAIN_TIME,
     MAX_LOOK_AGAIN_TIME,
@@ -24,6 +24,7 @@ from blockio_plugin.rules.fetch import (
 from blockio_plugin.rules.messages import Offence
 from blockio_plugin.rules.requests import Request
 from blockio_plugin.rules.views import ViewRange, normalise
+from blockio_plugin.simulator.chain import BLOCK_RLP
 from blockio_plugin.simulator.invariants import check_invariants
 
 RLP = bytes(100)
@@ -61,7 +62,7 @@ def honest_answer(chain: List[Block], request: Request, top: int) -> Answer:
 class FetchMachine(RuleBasedStateMachine):
     @initialize(
         filled=st.lists(st.booleans(), min_size=200, max_size=200),
-        cache=st.sampled_from([2500, 10 ** 9]),
+        cache=st.sampled_from([25 * (len(BLOCK_RLP) + BLOCK_OVERHEAD), 10 ** 9]),
         window=st.sampled_from([0, WINDOW]),
     )
     def start(self, filled: List[bool], cache: int, window: int) -> None:
@@ -385,13 +386,14 @@ def test_a_refused_block_is_wanted_again_from_others_and_never_taken_again() -> 
 
 
 def test_a_full_cache_waits_for_import_and_keeps_the_front() -> None:
-    fetch, chain = make_fetch(1001, cache_bytes=5000), make_chain(list(range(1, 1001)))
+    most = 50 * (len(BLOCK_RLP) + BLOCK_OVERHEAD)
+    fetch, chain = make_fetch(1001, cache_bytes=most), make_chain(list(range(1, 1001)))
     add_peer(fetch, "a")
     answer_all(fetch, chain, 0.0)
-    assert fetch.cache.bytes <= 5000 and 1 in fetch.cache
+    assert fetch.cache.memory <= most and 1 in fetch.cache
     handed_out = fetch.ready(10 ** 6, 10 ** 9)
     assert handed_out[0] == chain[0]
-    if fetch.cache.bytes == 5000:
+    if fetch.cache.memory == most:
         assert fetch.status(1.0).idle_reason == "cache full, waiting for import"
     fetch.confirm(handed_out[-1].view)
     assert answer_all(fetch, chain, 1.0) > 0

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 import pytest
 
-from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.blocks import BLOCK_OVERHEAD, Block
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.intake import Intake
 from blockio_plugin.rules.limits import Front, Limits, Receipt
@@ -19,7 +19,7 @@ from blockio_plugin.simulator.chain import BLOCK_RLP, GENESIS_HASH, make_chain
 CHAIN = make_chain(list(range(0, 100, 2)))
 """A block at every even view."""
 
-SIZE = len(BLOCK_RLP)
+SIZE = len(BLOCK_RLP) + BLOCK_OVERHEAD
 """Bytes of each block."""
 
 
@@ -196,7 +196,7 @@ def test_no_view_is_wanted_past_the_limit() -> None:
 def test_a_full_cache_gives_up_its_highest_blocks() -> None:
     scene = Scene(cache_bytes=20 * SIZE)
     scene.answer(scene.ask("a", 40, 80))
-    assert scene.intake.cache.bytes == 20 * SIZE
+    assert scene.intake.cache.memory == 20 * SIZE
     scene.answer(scene.ask("a", 0, 10))
     assert scene.intake.held_blocks == 20
     held = [view for run in scene.intake.cache.held.runs(0, 100) for view in range(*run)]
@@ -425,7 +425,7 @@ class IntakeMachine(RuleBasedStateMachine):
         assert ledger.in_flight == ViewSet(base, map(ledger.clip, still_open))
         held = [view for run in intake.cache.held.runs(0, 100) for view in range(*run)]
         assert all(view in ledger.answered for view in held) and len(held) == intake.held_blocks
-        assert intake.cache.bytes <= max(20 * SIZE, intake.cache.handed_out * SIZE, SIZE)
+        assert intake.cache.memory <= max(20 * SIZE, intake.cache.handed_out * SIZE, SIZE)
         assert intake.is_wanting == bool(len(ledger.wanted))
 
     @invariant()

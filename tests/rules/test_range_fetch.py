@@ -15,6 +15,7 @@ from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import STALL_TIME, Fetch, Front, Limits
 from blockio_plugin.rules.lateness import MAX_LATE_TIME
 from blockio_plugin.rules.ledger import HORIZON_VIEWS
+from blockio_plugin.rules.memory_pool import MemoryPool
 from blockio_plugin.rules.outlet import OVERFLOW, Outlet
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.range_fetch import (
@@ -56,7 +57,7 @@ class Scene:
         for name in peers:
             self.main.join(name, 0.0)
             self.main.advertise(name, 198, normalise(covers), 0.0)
-        self.outlet = Outlet(window)
+        self.outlet = Outlet(window, MemoryPool(10 ** 8, 1).open())
         self.outcome = Outcome()
         self.begin(views)
 
@@ -262,28 +263,48 @@ def test_answers_that_do_not_touch_the_range_are_not_judged() -> None:
 
 def test_it_asks_for_no_more_than_it_is_allowed() -> None:
     scene = Scene((0, 200))
-    assert scene.fetch.plan_within(0.0, 0.0) == ()
+    assert scene.fetch.plan_within(0.0, MANY, 0.0) == ()
     assert not scene.fetch.is_waiting
-    request, = scene.fetch.plan_within(5.0, 0.0)
+    request, = scene.fetch.plan_within(5.0, MANY, 0.0)
     assert request.max_blocks == FIRST_REQUESTS[0]
     assert scene.fetch.is_waiting
     scene.answer(request)
     assert not scene.fetch.is_waiting
-    following, = scene.fetch.plan_within(MANY, 0.0)
+    following, = scene.fetch.plan_within(MANY, MANY, 0.0)
     assert following.max_blocks > FIRST_REQUESTS[0]
 
 
-def test_it_asks_for_nothing_more_while_too_many_blocks_wait_for_a_link(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(range_fetch, "MAX_HELD", 5)
+def test_it_asks_only_for_what_lies_below_while_too_many_blocks_wait_for_a_link() -> None:
     scene = Scene((0, 200))
     scene.say("a", 100, 110)
     assert scene.fetch.held_blocks == 5
-    assert scene.fetch.plan_within(MANY, 0.0) == ()
+    asked = scene.fetch.plan_within(MANY, 0.0, 0.0)
+    assert asked and all(request.views.stop <= 100 for request in asked)
+    for request in asked:
+        scene.answer(request)
     scene.say("a", 0, 100)
     assert scene.fetch.held_blocks == 0
-    assert scene.fetch.plan_within(MANY, 0.0)
+    assert any(request.views.stop > 110 for request in scene.fetch.plan_within(MANY, MANY, 0.0))
+
+
+def test_a_gap_above_a_lowest_block_that_no_link_proves_is_asked_for_too() -> None:
+    scene = Scene((0, 200))
+    scene.say("a", 0, 3)
+    scene.say("a", 100, 110)
+    asked = scene.fetch.plan_within(MANY, 0.0, 0.0)
+    assert asked and all(3 <= view < 100 for request in asked for view in range(*request.views))
+
+
+def test_expects_larger_blocks_once_an_answer_did_not_fit() -> None:
+    large = [block._replace(rlp=bytes(40_000)) for block in CHAIN]
+    scene = Scene((0, 200), chain=large)
+    scene.outlet = Outlet(4096, MemoryPool(50_000, 1).open())
+    scene.begin((0, 200))
+    request, *_ = scene.fetch.plan_within(MANY, MANY, 0.0)
+    assert request.max_blocks > 1
+    scene.answer(request)
+    assert scene.outlet.unsettled == 0 and scene.fetch.ledger.wanted.covers(*request.views)
+    assert scene.outlet.block_bytes == large[0].memory
 
 
 def test_blocks_are_not_taken_while_the_outlet_is_closed() -> None:
@@ -303,7 +324,7 @@ def test_blocks_are_not_taken_while_the_outlet_is_closed() -> None:
 
 def test_who_ended_wants_nothing() -> None:
     scene = Scene((0, 100))
-    request, *_ = scene.fetch.plan_within(MANY, 0.0)
+    request, *_ = scene.fetch.plan_within(MANY, MANY, 0.0)
     scene.fetch.end()
     scene.fetch.end()
     assert scene.fetch.is_resolved
@@ -312,7 +333,7 @@ def test_who_ended_wants_nothing() -> None:
     assert scene.given() == []
     scene.main.join("b", 1.0)
     scene.main.advertise("b", 198, (ViewRange(0, 200),), 1.0)
-    assert scene.fetch.plan_within(MANY, 1.0) == ()
+    assert scene.fetch.plan_within(MANY, MANY, 1.0) == ()
     scene.tend(10.0 * MAX_LATE_TIME)
     assert scene.result() == ((), (), ())
 
@@ -364,7 +385,7 @@ def test_more_than_enough_opinions_are_not_asked_for() -> None:
 def test_the_local_chain_supplies_what_it_covers_in_pieces() -> None:
     scene = Scene((10, 60))
     scene.fetch.note_own_ranges((ViewRange(0, 30), ViewRange(50, 300)))
-    requests = scene.fetch.plan_within(MANY, 0.0)
+    requests = scene.fetch.plan_within(MANY, MANY, 0.0)
     assert requests[0].views.start == 30 and requests[-1].views.stop <= 50
     due = scene.fetch.next_due()
     assert due == (10, 30)
@@ -388,17 +409,17 @@ def test_the_local_chain_supplies_what_it_covers_in_pieces() -> None:
 def test_what_it_declines_is_asked_of_peers() -> None:
     scene = Scene((10, 30))
     scene.fetch.note_own_ranges((ViewRange(0, 30),))
-    assert scene.fetch.plan_within(MANY, 0.0) == ()
+    assert scene.fetch.plan_within(MANY, MANY, 0.0) == ()
     due = scene.fetch.next_due()
     assert due is not None
     scene.supply(due, due.start)
     assert scene.fetch.next_due() is None
-    assert scene.fetch.plan_within(MANY, 0.0)[0].views.start == 10
+    assert scene.fetch.plan_within(MANY, MANY, 0.0)[0].views.start == 10
 
 
 def test_what_peers_were_asked_for_is_not_due_when_our_chain_covers_it_too() -> None:
     scene = Scene((10, 100))
-    request, = scene.fetch.plan_within(5.0, 0.0)
+    request, = scene.fetch.plan_within(5.0, MANY, 0.0)
     scene.fetch.note_own_ranges((ViewRange(0, 50),))
     assert scene.fetch.next_due() == (request.views.stop, 50)
 
@@ -505,7 +526,7 @@ def test_a_link_across_what_is_missing_proves_it_empty() -> None:
 
 def test_what_is_asked_for_is_waited_for_longer() -> None:
     scene = Scene((10, 100))
-    scene.fetch.plan_within(MANY, 0.0)
+    scene.fetch.plan_within(MANY, MANY, 0.0)
     scene.tend(WAIT_TIME + 1)
     assert not scene.fetch.is_resolved
     scene.tend(MAX_LATE_TIME)
@@ -517,7 +538,7 @@ def test_what_timed_out_is_asked_of_others_first() -> None:
     scene = Scene((10, 100))
     # It was heard of before, so our link is not silent.
     scene.say("a", 10, 20)
-    assert scene.fetch.plan_within(MANY, 0.0)
+    assert scene.fetch.plan_within(MANY, MANY, 0.0)
     late = WAIT_TIME + 1.0
     scene.tend(late - 1.0)
     assert scene.main.expire(late)
@@ -526,7 +547,7 @@ def test_what_timed_out_is_asked_of_others_first() -> None:
     assert scene.fetch.wake_by(late) <= late - 1.0 + ASK_AGAIN_TIME
     scene.main.join("b", late)
     scene.main.advertise("b", 198, (ViewRange(0, 200),), late)
-    assert {request.peer for request in scene.fetch.plan_within(MANY, late)} == {"b"}
+    assert {request.peer for request in scene.fetch.plan_within(MANY, MANY, late)} == {"b"}
     scene.tend(late + WAIT_TIME)
     assert not scene.fetch.is_resolved
     scene.main.leave("b", late + WAIT_TIME)
@@ -637,7 +658,7 @@ class RangeFetchMachine(RuleBasedStateMachine):
         self.scene.main.advertise(name, LAST - 1, normalise([covers]), self.now)
 
     def act(self) -> None:
-        for request in self.fetch.plan_within(self.scene.outlet.room, self.now):
+        for request in self.fetch.plan_within(self.scene.outlet.room, MANY, self.now):
             covering = self.scene.book.availability.covering(
                 request.peer, request.views.start
             )
