@@ -45,6 +45,7 @@ from blockio_plugin.node.stored_blocks import (
     fetch_chain_head,
     known_runs,
 )
+from blockio_plugin.rules.limits import MemoryBudget
 from blockio_plugin.rules.messages import Offence
 from blockio_plugin.rules.rlp_items import read_document, read_item
 from blockio_plugin.rules.schemes import ViewScheme
@@ -53,9 +54,6 @@ from blockio_plugin.services.abc import ChainHead, ImportFailure, ImportResult
 COMMIT_BLOCKS = 64
 """Blocks in one write of the database, most. One block at a time takes up to half as long again;
 at this many, writing is under a hundredth of the work, so more would gain nothing."""
-
-COMMIT_SIZE = 16 * 1024 * 1024
-"""Bytes that blocks have written, most, before they go to the database."""
 
 COMMIT_INTERVAL = 1.0
 """Seconds of work that a kill may lose, most (and the block under way)."""
@@ -127,6 +125,7 @@ class BlockImporter:
 
     :param chain_class: the chain of the network, with its virtual machines and consensus
     :param clock: seconds, monotonic
+    :param memory: bytes that blocks have written, most, before they go to the database
     """
 
     logger = logging.getLogger("blockio_plugin.node.BlockImporter")
@@ -137,11 +136,13 @@ class BlockImporter:
         chain_class: Type[Chain],
         scheme: ViewScheme,
         clock: Callable[[], float] = time.monotonic,
+        memory: int = MemoryBudget.divide().writes,
     ) -> None:
         self._base_db = base_db
         self._chain_class = make_lean(chain_class)
         self._scheme = scheme
         self._clock = clock
+        self._memory = memory
         self._uncommitted = 0
         self._committed_at = 0.0
         self._head_number = 0
@@ -240,7 +241,7 @@ class BlockImporter:
     def _is_commit_due(self) -> bool:
         return (
             self._uncommitted >= COMMIT_BLOCKS
-            or self._overlay.size >= COMMIT_SIZE
+            or self._overlay.size >= self._memory
             or self._clock() - self._committed_at >= COMMIT_INTERVAL
         )
 

@@ -22,6 +22,7 @@ from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.fetch_group import FetchGroup
 from blockio_plugin.rules.heads import BELIEF_TIME, Heads
+from blockio_plugin.rules.limits import MemoryBudget
 from blockio_plugin.rules.messages import Availability
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.schemes import SchemeSpec, ViewScheme
@@ -51,6 +52,7 @@ class BlockIO(Service):
     :param importer: verifies and stores blocks
     :param drives: whether we drive the chain; otherwise we advertise and serve
     :param filler: stores blocks in gaps below the head; None: they are left as they are
+    :param memory: the memory for blocks
     :param clock: seconds, monotonic
     :param seed: what is left to chance is drawn from it; None: it differs from run to run
     """
@@ -67,6 +69,7 @@ class BlockIO(Service):
         scheme: ViewScheme,
         drives: bool,
         filler: Optional[GapFillerAPI] = None,
+        memory: MemoryBudget = MemoryBudget.divide(),
         clock: Callable[[], float] = time.monotonic,
         seed: Optional[int] = None,
     ) -> None:
@@ -78,6 +81,7 @@ class BlockIO(Service):
         self._scheme = scheme
         self._drives = drives
         self._filler = filler
+        self._memory = memory
         self._clock = clock
         self._seed = seed
 
@@ -87,12 +91,12 @@ class BlockIO(Service):
         peers = PeerBook()
         fetch = Fetch(
             front=Front(head.view + 1, head.hash),
-            limits=Limits(),
+            limits=Limits(self._memory.cache),
             random=random.Random(self._seed),
             peers=peers,
         )
         facts = BusFacts(self._event_bus)
-        group = FetchGroup(fetch, peers, random.Random(self._seed))
+        group = FetchGroup(fetch, peers, random.Random(self._seed), self._memory.fetches)
         group.note_own_ranges((await self._chain.fetch_availability()).ranges)
         scheduler = Scheduler(group, self._inbox, wire, clock, facts)
         fetcher = Fetcher(group, self._chain, self._scheme, scheduler.wake, clock)
@@ -159,6 +163,7 @@ class BlockIO(Service):
             wire,
             on_progress,
             clock,
+            self._memory.branches,
         )
         reporter = Reporter(importer, heads, lambda: importer.head, clock)
         watcher = ChainWatcher(self._chain, on_availability, on_head)
@@ -196,14 +201,21 @@ class BlockIO(Service):
             collector,
             receiver,
             status,
-            FetchResponder(self._event_bus, fetcher),
+            FetchResponder(self._event_bus, fetcher, group.copy_bytes),
         ]
         if self._drives:
             services += [importer, reporter, follower]
         if self._filler is not None:
             services.append(
                 Backfiller(
-                    peers, requests, self._chain, self._filler, is_synced, watcher.nudge, clock
+                    peers,
+                    requests,
+                    self._chain,
+                    self._filler,
+                    is_synced,
+                    watcher.nudge,
+                    clock,
+                    self._memory.backfill,
                 )
             )
         # Trinity's own syncers tell of what they import near the head.
@@ -219,6 +231,7 @@ async def run_blockio(
     spec: SchemeSpec,
     drives: bool,
     backfills: bool,
+    memory: MemoryBudget,
 ) -> None:
     """Run block I/O until the node ends."""
     db = DBClient.connect(trinity_config.database_ipc_path)
@@ -227,16 +240,17 @@ async def run_blockio(
         genesis = chain_config.full_chain_class(db).get_canonical_block_header_by_number(0)
         scheme = spec.bind(genesis)
         chain = ChainThread(ChainReader(db, scheme))
-        importer = ProxyImporter(event_bus)
+        importer = ProxyImporter(event_bus, memory.importing)
         block_io = BlockIO(
             event_bus,
-            BusInbox(event_bus, scheme),
+            BusInbox(event_bus, scheme, memory.inbox),
             ProxyBlockIOAPI(event_bus),
             importer,
             chain,
             scheme,
             drives,
             importer if backfills else None,
+            memory,
         )
         async with background_asyncio_service(block_io) as manager:
             await manager.wait_finished()

@@ -10,11 +10,22 @@ from trinity.constants import SYNC_LIGHT
 from trinity.network_configurations import PRECONFIGURED_NETWORKS
 
 from blockio_plugin.node.view_schemes import find_scheme
+from blockio_plugin.rules.limits import (
+    DEFAULT_MEMORY,
+    LEAST_MEMORY,
+    MIB,
+    MemoryBudget,
+    TooLittleMemory,
+)
 from blockio_plugin.rules.schemes import InvalidScheme, NumberScheme, SchemeSpec
 
 ENABLE_FLAG = "--enable-blockio"
 SCHEME_FLAG = "--blockio-view-scheme"
 BACKFILL_FLAG = "--blockio-backfill"
+MEMORY_FLAG = "--blockio-memory"
+
+MAX_MEMORY_DIGITS = 9
+"""Digits of the memory in MiB, most: below a petabyte."""
 
 SYNC_NONE = "none"
 """Trinity's name for running no syncer of its own."""
@@ -62,12 +73,40 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
             "a checkpoint. They are checked by their hashes and not executed"
         ),
     )
+    group.add_argument(
+        MEMORY_FLAG,
+        metavar="MIB",
+        help=(
+            "Memory for blocks between the wire and the database in all, those that other "
+            f"components fetch included, in MiB (default: {DEFAULT_MEMORY // MIB}, at least "
+            f"{LEAST_MEMORY // MIB})"
+        ),
+    )
 
 
 def get_scheme_spec(args: argparse.Namespace) -> SchemeSpec:
     """The view scheme that was asked for; flags have been validated."""
     name = args.blockio_view_scheme
     return find_scheme(NumberScheme.name if name is None else name)
+
+
+def get_memory_budget(args: argparse.Namespace) -> MemoryBudget:
+    """
+    The memory for blocks.
+
+    :raise ValidationError: one line that names the flag and its value
+    """
+    text = args.blockio_memory
+    if text is None:
+        return MemoryBudget.divide()
+    if not (text.isascii() and text.isdigit()):
+        raise ValidationError(f"{MEMORY_FLAG} {text!r}: not a whole number of MiB")
+    if len(text) > MAX_MEMORY_DIGITS:
+        raise ValidationError(f"{MEMORY_FLAG} {text!r}: more than any machine has")
+    try:
+        return MemoryBudget.divide(int(text) * MIB)
+    except TooLittleMemory as err:
+        raise ValidationError(f"{MEMORY_FLAG} {text}: {err}") from err
 
 
 def drives_chain(args: argparse.Namespace) -> bool:
@@ -163,11 +202,16 @@ def validate_flags(args: argparse.Namespace) -> None:
             )
         if args.blockio_backfill:
             raise ValidationError(f"{BACKFILL_FLAG} has no effect without {ENABLE_FLAG}")
+        if args.blockio_memory is not None:
+            raise ValidationError(
+                f"{MEMORY_FLAG} {args.blockio_memory} has no effect without {ENABLE_FLAG}"
+            )
         return
     try:
         get_scheme_spec(args)
     except InvalidScheme as err:
         raise ValidationError(f"{SCHEME_FLAG} {args.blockio_view_scheme!r}: {err}") from err
+    get_memory_budget(args)
     if args.sync_mode == SYNC_LIGHT:
         raise ValidationError(
             f"{ENABLE_FLAG} does not work with --sync-mode {SYNC_LIGHT}: "

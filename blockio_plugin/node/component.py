@@ -5,6 +5,7 @@ Trinity imports this module for every one of its commands, so it imports little 
 rest where it is used.
 """
 from argparse import ArgumentParser, _SubParsersAction
+from functools import partial
 import os
 from typing import Optional
 
@@ -49,7 +50,10 @@ class BlockIOComponent(AsyncioIsolatedComponent):
         private.allow_slow_processes()
         with private.exit_on_refusal():
             check_data_dir(boot_info.trinity_config, cli.get_scheme_spec(boot_info.args))
-        private.replace_app_config(boot_info.trinity_config, BlockIOAppConfig)
+        private.replace_app_config(
+            boot_info.trinity_config,
+            partial(BlockIOAppConfig, memory=cli.get_memory_budget(boot_info.args)),
+        )
 
     @property
     def is_enabled(self) -> bool:
@@ -79,6 +83,7 @@ class BlockIOComponent(AsyncioIsolatedComponent):
             cli.get_scheme_spec(self._boot_info.args),
             cli.drives_chain(self._boot_info.args),
             self._boot_info.args.blockio_backfill,
+            cli.get_memory_budget(self._boot_info.args),
         )
 
 
@@ -107,4 +112,5 @@ class BlockIOImportComponent(AsyncioIsolatedComponent):
             event_bus,
             self._boot_info.trinity_config,
             cli.get_scheme_spec(self._boot_info.args),
+            cli.get_memory_budget(self._boot_info.args),
         )

@@ -26,11 +26,15 @@ from blockio_plugin.events import (
 from blockio_plugin.rules.fetch_group import TooManyFetches
 from blockio_plugin.rules.outlet import DEFAULT_WINDOW, Delivery
 from blockio_plugin.rules.views_fetch import InvalidRanges, check_ranges, check_window
+from blockio_plugin.services.byte_gate import ByteGate
 from blockio_plugin.services.fetcher import Fetcher, OpenFetch
 from blockio_plugin.services.waiting import wait_at_most
 
 SUBSCRIBE_TIME = 10.0
 """Seconds that an endpoint that is connected has to subscribe to what it asked for."""
+
+COPIES = 2
+"""Copies of a delivery that the bus makes while it is sent: pickled, and in the socket's buffer."""
 
 PROBE_INTERVAL = 5.0
 """Seconds between two probes of an endpoint to which nothing was sent: whether it is gone shows
@@ -50,12 +54,17 @@ class _BusFetch(NamedTuple):
 
 
 class FetchResponder(Service):
-    """One task for each fetch: one that is sent nothing does not hold up the others."""
+    """
+    One task for each fetch: one that is sent nothing does not hold up the others.
+
+    :param memory: bytes that copies of blocks may take while they are sent
+    """
 
     logger = logging.getLogger("blockio_plugin.node.FetchResponder")
 
-    def __init__(self, event_bus: EndpointAPI, fetcher: Fetcher) -> None:
+    def __init__(self, event_bus: EndpointAPI, fetcher: Fetcher, memory: int) -> None:
         self._event_bus = event_bus
+        self._gate = ByteGate(memory)
         self._fetcher = fetcher
         # An identifier of before a restart names nothing after it.
         self._ids = map((uuid.uuid4().hex[:8] + "-{}").format, count(1))
@@ -118,7 +127,8 @@ class FetchResponder(Service):
                 if begun.cancelled.is_set():
                     return
                 if delivery is not None:
-                    await self._send(begun, self._make_event(begun, delivery))
+                    async with self._gate.carry(COPIES * delivery.bytes):
+                        await self._send(begun, self._make_event(begun, delivery))
                     sent_at = loop.time()
                     if not begun.has_window:
                         begun.fetch.settle(len(delivery.blocks))

@@ -1,6 +1,6 @@
 """Trinity's full node, with the sub-protocol on its connections and our event server beside."""
 import os
-from typing import Any, Dict, Type
+from typing import Any, Dict, Type, cast
 
 from trinity.config import Eth1AppConfig, TrinityConfig
 from trinity.nodes.base import Node
@@ -21,6 +21,7 @@ from blockio_plugin.node.syncer_stand_in import SyncerStandIn
 from blockio_plugin.protocol import armour
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.servers import BlockIOEventServer
+from blockio_plugin.rules.limits import MemoryBudget
 
 
 class BlockIOFullNode(FullNode):
@@ -32,27 +33,38 @@ class BlockIOFullNode(FullNode):
         return server
 
     async def run(self) -> None:
+        config = cast(BlockIOAppConfig, self.trinity_config.get_app_config(Eth1AppConfig))
         guard_messages(armour.guard_stream, armour.decode)
         guard_connections(self.get_peer_pool(), armour.LoneConnection)
         # The base class waits until the node ends, so what is ours starts before.
         self.manager.run_daemon_child_service(
             BlockIOEventServer(
-                self.event_bus, self.get_peer_pool(), BLOCKIO_ENDPOINT, get_unsent_bytes
+                self.event_bus,
+                self.get_peer_pool(),
+                BLOCKIO_ENDPOINT,
+                get_unsent_bytes,
+                config.memory.outbox,
+                config.memory.serving,
             )
         )
-        if self.trinity_config.get_app_config(Eth1AppConfig).sync_mode == SYNC_NONE:
+        if config.sync_mode == SYNC_NONE:
             self.manager.run_daemon_child_service(SyncerStandIn(self.event_bus))
         await super().run()
 
 
 class BlockIOAppConfig(Eth1AppConfig):
     """
-    The stock configuration but for the class of the node. Trinity hands it to each of the node's
-    processes as the first thing that they get, so each comes under our care with it.
+    The stock configuration but for the class of the node and the memory for blocks. Trinity hands
+    it to each of the node's processes as the first thing that they get, so each comes under our
+    care with it.
     """
 
-    def __init__(self, trinity_config: TrinityConfig, sync_mode: str) -> None:
+    def __init__(
+        self, trinity_config: TrinityConfig, sync_mode: str, memory: MemoryBudget
+    ) -> None:
         super().__init__(trinity_config, sync_mode)
+        self.memory = memory
+        """The memory for blocks."""
         self._main_process = os.getpid()
 
     def __setstate__(self, state: Dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from blockio_plugin.node.import_events import (
     ImportBlocksRequest,
     ImportBlocksResponse,
 )
+from blockio_plugin.rules.limits import MemoryBudget
 from blockio_plugin.rules.schemes import SchemeSpec
 
 Stored = TypeVar("Stored")
@@ -89,7 +90,7 @@ class ImportServer(Service):
 
 
 async def run_import(
-    event_bus: EndpointAPI, trinity_config: TrinityConfig, spec: SchemeSpec
+    event_bus: EndpointAPI, trinity_config: TrinityConfig, spec: SchemeSpec, memory: MemoryBudget
 ) -> None:
     """Import what is asked for until the node ends."""
     db = DBClient.connect(trinity_config.database_ipc_path)
@@ -97,7 +98,7 @@ async def run_import(
         chain_config = trinity_config.get_app_config(Eth1AppConfig).get_chain_config()
         chain_class = chain_config.full_chain_class
         scheme = spec.bind(chain_class(db).get_canonical_block_header_by_number(0))
-        importer = BlockImporter(db, chain_class, scheme)
+        importer = BlockImporter(db, chain_class, scheme, memory=memory.writes)
         filler = GapFiller(db, chain_class(db), scheme)
         async with background_asyncio_service(
             ImportServer(event_bus, importer, filler, trinity_config.data_dir)

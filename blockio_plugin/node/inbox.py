@@ -30,12 +30,6 @@ from blockio_plugin.services.abc import (
 )
 from blockio_plugin.services.event_queue import EventQueue
 
-MAX_INBOX_BYTES = 64 * 1024 * 1024
-"""
-Bytes of blocks that wait here to be decoded, most: a second's worth of decoding small blocks. With
-the cache, what waits in the other process, and what the importer holds it stays below 256 MiB.
-"""
-
 
 class BusInbox(InboxAPI):
     """
@@ -44,10 +38,13 @@ class BusInbox(InboxAPI):
     Each connection bounds how much it passes on: adverts by rate, requests by how many are
     unanswered, answers by what we asked for. Many answers of huge blocks may still come at once:
     those for which there is no place are voided, and asked for again.
+
+    :param memory: bytes of blocks that may wait here to be decoded, or be decoded
     """
 
-    def __init__(self, event_bus: EndpointAPI, scheme: ViewScheme) -> None:
+    def __init__(self, event_bus: EndpointAPI, scheme: ViewScheme, memory: int) -> None:
         self._event_bus = event_bus
+        self._memory = memory
         self._news = HeadNews(scheme)
         self._announced: Set[PeerID] = set()
         """Who has an announcement in the queue: one at a time, since the next advert has it all."""
@@ -87,20 +84,20 @@ class BusInbox(InboxAPI):
                 yield PeerJoined(session)
             # What they advertised before we listened follows on its own, as adverts.
             async for event in self._queue.stream():
-                if isinstance(event, AnswerReceived):
-                    self._bytes -= sum(map(len, event.answer.blocks))
                 if isinstance(event, HeadAnnounced):
                     self._announced.discard(event.peer)
                 if isinstance(event, PeerJoined):
                     # It may have joined between our subscription and the answer above.
-                    if event.peer in connected:
-                        continue
-                    connected.add(event.peer)
-                elif event.peer not in connected:
-                    continue
-                elif isinstance(event, PeerLeft):
-                    connected.remove(event.peer)
-                yield event
+                    if event.peer not in connected:
+                        connected.add(event.peer)
+                        yield event
+                elif event.peer in connected:
+                    if isinstance(event, PeerLeft):
+                        connected.remove(event.peer)
+                    yield event
+                if isinstance(event, AnswerReceived):
+                    # Whoever took it has decoded it by now.
+                    self._bytes -= sum(map(len, event.answer.blocks))
         finally:
             for subscription in subscriptions:
                 subscription.unsubscribe()
@@ -118,7 +115,7 @@ class BusInbox(InboxAPI):
     def _put_answer(self, event: BlocksReceived) -> None:
         answer = event.answer
         size = sum(map(len, answer.blocks))
-        if self._bytes + size > MAX_INBOX_BYTES:
+        if self._bytes + size > self._memory:
             self._queue.put(RequestVoided(event.session, answer.request_id))
         else:
             self._bytes += size

@@ -75,15 +75,17 @@ def exit_on_refusal() -> Iterator[None]:
 
 
 def replace_app_config(
-    trinity_config: TrinityConfig, app_config_type: Type[Eth1AppConfig]
+    trinity_config: TrinityConfig, make: Callable[[TrinityConfig, str], Eth1AppConfig]
 ) -> None:
     """
-    Put an ``app_config_type`` in the place of the stock ``Eth1AppConfig``.
+    Put another config in the place of the stock ``Eth1AppConfig``.
+
+    :param make: makes it of Trinity's config and the sync mode
 
     The configs are pickled by reference into each process of the node, so all of them see it.
     """
     stock = trinity_config.get_app_config(Eth1AppConfig)
-    trinity_config._app_configs[Eth1AppConfig] = app_config_type(trinity_config, stock.sync_mode)
+    trinity_config._app_configs[Eth1AppConfig] = make(trinity_config, stock.sync_mode)
 
 
 def allow_slow_processes() -> None:

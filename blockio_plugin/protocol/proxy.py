@@ -36,16 +36,18 @@ class ProxyBlockIOAPI(WireAPI):
 
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         command = SendBlocksByViewCommand(cast(SessionAPI, peer), answer)
+        if not answer.blocks:
+            self._send(command)
+            return
         # It returns once the other process has taken it.
         leaving = asyncio.ensure_future(
             self._event_bus.broadcast(command, TO_NETWORKING_BROADCAST_CONFIG)
         )
         self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.remove)
 
     async def wait_sent(self) -> None:
-        while self._leaving:
-            await asyncio.wait(self._leaving)
+        leaving, self._leaving = self._leaving, set()
+        await asyncio.gather(*leaving)
 
     def drop(self, peer: PeerID, reason: str) -> None:
         self._send(DropPeerCommand(cast(SessionAPI, peer), reason))

@@ -27,19 +27,7 @@ from blockio_plugin.protocol.events import (
     SendGetBlocksByViewCommand,
 )
 from blockio_plugin.protocol.peer import BlockIOPeer
-from blockio_plugin.rules.messages import Availability, GetBlocksByView
-
-MAX_OUTBOX_BYTES = 64 * 1024 * 1024
-"""
-Bytes of blocks that wait for the bus, most, but for one answer: what block I/O cannot take off the
-bus for now. Only answers to our own requests count; the rest is small and bounded by rate.
-"""
-
-MAX_UNSENT_BYTES = 8 * 1024 * 1024
-"""
-Bytes that a connection has not sent yet, most, for an answer to be added: four full ones. A peer
-that asks and does not read would take all memory.
-"""
+from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 
 TEvent = TypeVar("TEvent", bound=BaseEvent)
 
@@ -69,11 +57,17 @@ class BlockIOEventServer(Service, PeerSubscriber):
         peer_pool: BasePeerPool,
         listener: str,
         get_unsent_bytes: Callable[[ConnectionAPI], int],
+        outbox_memory: int,
+        serving_memory: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         ``listener`` is the endpoint that asks who is there, and ``get_unsent_bytes`` tells how much
-        of what was sent a connection still holds. ``clock``: seconds, the one that the services of
+        of what was sent a connection still holds. ``outbox_memory``: bytes of answers of peers that
+        may wait for the bus, since block I/O cannot take them off it for now; the rest of what
+        waits is small and bounded by rate. ``serving_memory``: bytes that all connections together
+        may hold for an answer of ours to be added: a peer that asks and does not read would take
+        all memory. ``clock``: seconds, the one that the services of
         the other process go by.
         """
         self._clock = clock
@@ -81,6 +75,8 @@ class BlockIOEventServer(Service, PeerSubscriber):
         self._event_bus = event_bus
         self._peer_pool = peer_pool
         self._get_unsent_bytes = get_unsent_bytes
+        self._outbox_memory = outbox_memory
+        self._serving_memory = serving_memory
         self._peers: Dict[SessionAPI, BlockIOPeer] = {}
         self._outbox: "asyncio.Queue[_Outgoing]" = asyncio.Queue()
         self._outbox_bytes = 0
@@ -125,9 +121,13 @@ class BlockIOEventServer(Service, PeerSubscriber):
                 self._tell(BlocksRequested(peer.session, payload))
             else:
                 peer.blockio_api.send_answer(decline(payload.request_id, payload.start_view))
-        elif self._outbox_bytes < MAX_OUTBOX_BYTES:
-            event = BlocksReceived(peer.session, payload, self._clock())
-            self._tell(event, size=sum(map(len, payload.blocks)))
+        else:
+            self._receive_answer(peer, payload)
+
+    def _receive_answer(self, peer: BlockIOPeer, payload: BlocksByView) -> None:
+        size = sum(map(len, payload.blocks))
+        if self._outbox_bytes + size <= self._outbox_memory:
+            self._tell(BlocksReceived(peer.session, payload, self._clock()), size=size)
         else:
             self.logger.warning("Lost an answer of %s: block I/O is too far behind", peer)
             self._tell(RequestVoided(peer.session, payload.request_id))
@@ -196,9 +196,18 @@ class BlockIOEventServer(Service, PeerSubscriber):
         if peer is None:
             return
         answer = command.answer
-        if self._get_unsent_bytes(peer.connection) > MAX_UNSENT_BYTES:
+        if not self._may_send(peer, sum(map(len, answer.blocks))):
             answer = decline(answer.request_id, answer.start_view)
         peer.blockio_api.send_answer(answer)
+
+    def _may_send(self, peer: BlockIOPeer, size: int) -> bool:
+        """
+        Whether there is memory for an answer: a connection holds no more than what it leaves free,
+        so that however many do not read, those that do get theirs.
+        """
+        unsent = [self._get_unsent_bytes(other.connection) for other in self._peers.values()]
+        free = self._serving_memory - sum(unsent)
+        return self._get_unsent_bytes(peer.connection) + size <= free
 
     def _drop_peer(self, command: DropPeerCommand) -> None:
         peer = self._peers.get(command.session)

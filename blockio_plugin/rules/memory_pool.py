@@ -1,8 +1,8 @@
 """
 Memory that several share, so that one alone has much of it and many have alike.
 
-1. A quarter of the pool is set aside: each of the most holders there can be has an equal part of
-   it, whatever the others do.
+1. A quarter of the pool is set aside in equal parts, one for each of as many holders as there can
+   be at a time, whatever the others do.
 2. The rest is common. A holder may ask for more as long as what it has of the common part is at most
    ``GREED`` times what is free of it. So the part is never full: one alone comes to three quarters
    of it, of two each to three sevenths, of 32 each to a 32nd.

@@ -16,14 +16,7 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.fetch import (
-    FRONT_BLOCKS,
-    STALL_TIME,
-    Fetch,
-    Front,
-    Limits,
-    Receipt,
-)
+from blockio_plugin.rules.fetch import FRONT_BLOCKS, STALL_TIME, Fetch, Front, Limits, Receipt
 from blockio_plugin.rules.lateness import MAX_LATE_TIME
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.links import Links

@@ -42,8 +42,7 @@ MAX_BATCH_BYTES = 1024 * 1024
 """Bytes in one call, most, unless one block is larger: much larger events slow the bus."""
 
 BATCHES_AHEAD = 2
-"""Calls under way at once: while one is imported the next one is there already. Not where both
-together are more than the importing process has memory for."""
+"""Calls under way at once: while one is imported the next one is there already."""
 
 TROUBLE_INTERVAL = 60.0
 """Seconds between two lines in the log about blocks that fail for the same kind of reason."""

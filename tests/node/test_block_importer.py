@@ -21,6 +21,7 @@ from trinity.db.manager import DBClient, DBManager
 from blockio_plugin.node import block_importer
 from blockio_plugin.node.block_importer import BlockImporter
 from blockio_plugin.node.scheme_check import CheckedBlock, check_scheme, load_record
+from blockio_plugin.rules.limits import MemoryBudget
 from blockio_plugin.rules.schemes import NumberScheme, ViewScheme, parse_scheme
 from blockio_plugin.tools.chain_builder import Recipe
 
@@ -239,11 +240,14 @@ class Batches(AtomicDB):
 
 
 def count_batches(
-    blocks: Sequence[bytes], config: Eth1ChainConfig, clock: Callable[[], float] = lambda: 0.0
+    blocks: Sequence[bytes],
+    config: Eth1ChainConfig,
+    clock: Callable[[], float] = lambda: 0.0,
+    memory: int = MemoryBudget.divide().writes,
 ) -> int:
     db = Batches()
     config.initialize_chain(db)
-    importer = BlockImporter(db, config.full_chain_class, NumberScheme(), clock)
+    importer = BlockImporter(db, config.full_chain_class, NumberScheme(), clock, memory)
     db.count = 0
     assert importer.import_blocks(blocks).result.failure is None
     return db.count
@@ -257,8 +261,7 @@ def test_commits_are_bounded(built, config, monkeypatch: pytest.MonkeyPatch) -> 
     ticks = iter(range(10 ** 6))
     assert count_batches(blocks, config, lambda: float(next(ticks))) == 60
     monkeypatch.setattr(block_importer, "COMMIT_BLOCKS", 64)
-    monkeypatch.setattr(block_importer, "COMMIT_SIZE", 20_000)
-    assert 3 < count_batches(blocks, config) < 30
+    assert 3 < count_batches(blocks, config, memory=20_000) < 30
 
 
 def test_slow_import_is_committed_now_and_then(built, config) -> None:

@@ -12,10 +12,12 @@ from blockio_plugin.node.cli import (
     check_flags,
     describe_role,
     drives_chain,
+    get_memory_budget,
     get_scheme_spec,
     validate_flags,
 )
 from blockio_plugin.node.ecc_backend import RememberingBackend
+from blockio_plugin.rules.limits import LEAST_MEMORY, MIB, MemoryBudget
 
 
 def parse(
@@ -167,3 +169,37 @@ def test_backfill_is_refused_where_another_syncer_drives(sync_mode: str) -> None
 def test_backfill_alone_is_refused() -> None:
     with pytest.raises(ValidationError, match="--blockio-backfill.*--enable-blockio"):
         validate_flags(parse("--blockio-backfill"))
+
+
+def test_the_memory_for_blocks_can_be_set() -> None:
+    args = parse("--enable-blockio")
+    validate_flags(args)
+    assert get_memory_budget(args) == MemoryBudget.divide()
+    for mebibytes in (LEAST_MEMORY // MIB, 1000, 10 ** 8):
+        args = parse("--enable-blockio", "--blockio-memory", str(mebibytes))
+        validate_flags(args)
+        assert get_memory_budget(args).total == mebibytes * MIB
+
+
+@pytest.mark.parametrize(
+    "value", ["", "0", "12", str(LEAST_MEMORY // MIB - 1), "-256", "256.0", "256M", "٢٥٦", "9" * 50]
+)
+def test_memory_that_is_no_number_or_too_little_is_named(value: str) -> None:
+    with pytest.raises(ValidationError) as refusal:
+        validate_flags(parse("--enable-blockio", f"--blockio-memory={value}"))
+    assert str(refusal.value).startswith("--blockio-memory ")
+    assert value in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_memory_without_the_flag_is_refused() -> None:
+    with pytest.raises(ValidationError, match="--blockio-memory 300 .* without --enable-blockio"):
+        validate_flags(parse("--blockio-memory", "300"))
+
+
+def test_help_says_how_much_memory_is_the_default(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        parse("--help")
+    said = " ".join(capsys.readouterr().out.split())
+    assert "--blockio-memory MIB" in said
+    assert "(default: 256, at least 160)" in said

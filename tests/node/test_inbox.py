@@ -11,7 +11,6 @@ from trinity.protocol.eth.commands import NewBlockHashes
 from trinity.protocol.eth.events import NewBlockHashesEvent
 from trinity.protocol.eth.payloads import NewBlockHash
 
-from blockio_plugin.node import inbox
 from blockio_plugin.node.inbox import BusInbox
 from blockio_plugin.protocol.events import (
     BlockIOPeerJoined,
@@ -46,13 +45,12 @@ async def networking(tmp_path: Path) -> AsyncIterator[AsyncioEndpoint]:
 
 
 async def test_answers_for_which_there_is_no_place_are_voided(
-    networking: AsyncioEndpoint, monkeypatch: pytest.MonkeyPatch
+    networking: AsyncioEndpoint,
 ) -> None:
-    monkeypatch.setattr(inbox, "MAX_INBOX_BYTES", 25)
     session = Session(NodeFactory())
     async with AsyncioEndpoint("own").run() as own:
         await own.connect_to_endpoints(networking.config)
-        own_inbox = BusInbox(own, NumberScheme())
+        own_inbox = BusInbox(own, NumberScheme(), memory=25)
         stream = own_inbox.stream()
         first = asyncio.ensure_future(stream.__anext__())
         await networking.wait_until_any_endpoint_subscribed_to(BlocksReceived)
@@ -66,11 +64,16 @@ async def test_answers_for_which_there_is_no_place_are_voided(
         while len(own_inbox._queue) < 4:
             await asyncio.sleep(0.001)
         assert own_inbox.oldest_answer == 1.0
-        events = [await asyncio.wait_for(stream.__anext__(), 5) for _ in range(4)]
+        events = [await asyncio.wait_for(stream.__anext__(), 5)]
+        # What is being decoded still takes its place.
+        await networking.broadcast(BlocksReceived(session, answer, 4.5))
+        while len(own_inbox._queue) < 4:
+            await asyncio.sleep(0.001)
+        events += [await asyncio.wait_for(stream.__anext__(), 5) for _ in range(4)]
         answers = [event for event in events if isinstance(event, AnswerReceived)]
         assert [event.answer.request_id for event in answers] == [1, 2]
         assert [event.arrived_at for event in answers] == [1.0, 2.0]
-        assert events[2:] == [RequestVoided(session, 3), RequestVoided(session, 4)]
+        assert events[2:] == [RequestVoided(session, number) for number in (3, 4, 4)]
         # There is place again for what comes later.
         answer = BlocksByView(5, 7, 1, 9, (b"0" * 25,))
         await networking.broadcast(BlocksReceived(session, answer, 5.0))
@@ -83,7 +86,7 @@ async def test_an_announced_head_waits_once_for_each_peer(networking: AsyncioEnd
     session, stranger = Session(NodeFactory()), Session(NodeFactory())
     async with AsyncioEndpoint("own").run() as own:
         await own.connect_to_endpoints(networking.config)
-        own_inbox = BusInbox(own, NumberScheme())
+        own_inbox = BusInbox(own, NumberScheme(), memory=0)
         stream = own_inbox.stream()
         first = asyncio.ensure_future(stream.__anext__())
         await networking.wait_until_any_endpoint_subscribed_to(NewBlockHashesEvent)

@@ -14,7 +14,7 @@ import pytest
 from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT, TO_NETWORKING_BROADCAST_CONFIG
 from trinity.protocol.eth.peer import ETHPeerFactory, ETHPeerPool
 
-from blockio_plugin.protocol import api, servers
+from blockio_plugin.protocol import api
 from blockio_plugin.protocol.api import decline
 from blockio_plugin.protocol.events import (
     AvailabilityReceived,
@@ -31,6 +31,9 @@ from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
 from blockio_plugin.protocol.servers import BlockIOEventServer
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.views import ViewRange
+
+SERVING_MEMORY = 3000
+"""Bytes that all connections together may hold."""
 
 ADVERT = Availability("number", 7, (ViewRange(0, 8),))
 FACTS = (
@@ -102,7 +105,15 @@ async def process(node: Node, tmp_path: Path) -> AsyncIterator[Process]:
 
 
 @pytest.fixture
-async def node(chain_context: Any, tmp_path: Path) -> AsyncIterator[Node]:
+def outbox_memory() -> int:
+    """Bytes of answers that may wait for the bus."""
+    return 2 ** 24
+
+
+@pytest.fixture
+async def node(
+    chain_context: Any, tmp_path: Path, outbox_memory: int
+) -> AsyncIterator[Node]:
     async with contextlib.AsyncExitStack() as stack:
         config = ConnectionConfig.from_name(NETWORKING_EVENTBUS_ENDPOINT, tmp_path)
         event_bus = await stack.enter_async_context(AsyncioEndpoint.serve(config))
@@ -110,7 +121,12 @@ async def node(chain_context: Any, tmp_path: Path) -> AsyncIterator[Node]:
         pool.peer_factory_class = BlockIOPeerFactory
         unsent = {"bytes": 0}
         server = BlockIOEventServer(
-            event_bus, pool, "blockio", lambda connection: unsent["bytes"]
+            event_bus,
+            pool,
+            "blockio",
+            lambda connection: unsent["bytes"],
+            outbox_memory,
+            SERVING_MEMORY,
         )
         await stack.enter_async_context(background_asyncio_service(pool))
         await stack.enter_async_context(background_asyncio_service(server))
@@ -299,7 +315,9 @@ async def test_a_peer_that_does_not_read_gets_no_blocks(
     remote = await node.join()
     inbox = make_inbox(remote)
     session = (await process.next()).session
-    for request_id, unsent in ((1, servers.MAX_UNSENT_BYTES), (2, servers.MAX_UNSENT_BYTES + 1)):
+    # Nobody else asks, so half of the memory is left to it.
+    most = (SERVING_MEMORY - sum(map(len, answer(1).blocks))) // 2
+    for request_id, unsent in ((1, most), (2, most + 1)):
         node.unsent["bytes"] = unsent
         remote.blockio_api.send_request(request(request_id))
         await process.next()
@@ -308,14 +326,32 @@ async def test_a_peer_that_does_not_read_gets_no_blocks(
         assert await inbox.next() == [expected]
 
 
+async def test_peers_that_do_not_read_leave_memory_for_those_that_do(
+    node: Node, process: Process, make_inbox: Inbox
+) -> None:
+    """What all connections hold counts: by then each holds a third, and nothing more fits."""
+    remotes = [await node.join() for _ in range(3)]
+    inboxes = [make_inbox(remote) for remote in remotes]
+    sessions = [(await process.next()).session for _ in remotes]
+    size = sum(map(len, answer(1).blocks))
+    for request_id, unsent in ((1, (SERVING_MEMORY - size) // 4), (2, SERVING_MEMORY // 4)):
+        node.unsent["bytes"] = unsent
+        remotes[0].blockio_api.send_request(request(request_id))
+        asked = await process.next()
+        assert asked.session in sessions
+        process.wire.send_answer(asked.session, answer(request_id))
+        expected = answer(1) if request_id == 1 else decline(2, 0)
+        assert await inboxes[0].next() == [expected]
+
+
+@pytest.mark.parametrize("outbox_memory", [sum(map(len, answer(0).blocks))])
 async def test_answers_that_the_bus_does_not_take_are_lost(
     node: Node,
     process: Process,
     make_inbox: Inbox,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
+    outbox_memory: int,
 ) -> None:
-    monkeypatch.setattr(servers, "MAX_OUTBOX_BYTES", 1)
     remote = await node.join()
     inbox = make_inbox(remote)
     session = (await process.next()).session

@@ -8,9 +8,7 @@ from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-import pytest
 
-from blockio_plugin.rules import range_fetch
 from blockio_plugin.rules.blocks import Block
 from blockio_plugin.rules.fetch import STALL_TIME, Fetch, Front, Limits
 from blockio_plugin.rules.lateness import MAX_LATE_TIME
