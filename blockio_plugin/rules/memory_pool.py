@@ -1,11 +1,11 @@
 """
 Memory that several share, so that one alone has much of it and many have alike.
 
-1. A quarter of the pool is set aside in equal parts, one for each of as many holders as there can
+1. A quarter of the pool is set aside in equal parts, one for each of as many holders as there may
    be at a time, whatever the others do.
-2. The rest is common. A holder may ask for more as long as what it has of the common part is at most
-   ``GREED`` times what is free of it. So the part is never full: one alone comes to three quarters
-   of it, of two each to three sevenths, of 32 each to a 32nd.
+2. The rest is common. A holder may ask for more as long as what it has of the common part is at
+   most ``GREED`` times what is free of it. So the part is never full: one alone comes to three
+   quarters of it, of two each to three sevenths, of 32 each to a 32nd.
 3. What a holder was promised, that is, what it has asked for and what is not here yet, counts for
    asking. Whether what comes is taken depends on what is here alone, so that the bytes that are
    held never exceed the pool, whatever was expected.
@@ -64,13 +64,14 @@ class MemoryPool:
         return self._common - (self._common_used - holding.common)
 
     def _takes(self, holding: "Holding", size: int) -> bool:
-        if not holding.held:
-            # One that has nothing may have it even where what is set aside is too little.
-            return self._held + size <= self.size
         before = max(0, holding.held - self.own_size)
         after = max(0, holding.held + size - self.own_size)
         within_parts = self._common_held + after - before <= self._common
-        return within_parts and self._held + size <= self.size
+        return within_parts and self.fits(size)
+
+    def fits(self, size: int) -> bool:
+        """Whether ``size`` bytes are free, be they set aside for others."""
+        return self._held + size <= self.size
 
 
 class Holding:

@@ -95,21 +95,30 @@ class Outlet:
         free = self._holding.pool.free + self._holding.promised
         return float(not self._holding.held and self.block_bytes <= free)
 
-    def takes(self, blocks: Sequence[Block], is_own: bool) -> bool:
+    def fit(self, blocks: Sequence[Block], is_own: bool) -> int:
         """
-        Whether blocks that came can be put in.
+        How many of the blocks that came, from the first on, can be put in.
 
         :param is_own: whether this fetch asked for them. What others asked for has to keep to what
-            this one could have asked for
+            this one could have asked for. Where not all that was asked for fit, it expects as large
+            ones from now on, and asks for fewer
         """
-        memory = sum(block.memory for block in blocks)
-        fits = len(self._sizes) < OVERFLOW * self._window and self._holding.takes(memory)
-        return fits and (is_own or memory <= self._holding.space)
+        most = float("inf") if is_own else self._holding.space
+        fitting = memory = 0
+        for block in blocks[: OVERFLOW * self._window - len(self._sizes)]:
+            memory += block.memory
+            if memory > most or not (self._holding.takes(memory) or self._is_first(memory, block)):
+                break
+            fitting += 1
+        if is_own and fitting < len(blocks):
+            mean = sum(block.memory for block in blocks) / len(blocks)
+            self.block_bytes = max(self.block_bytes, mean)
+        return fitting
 
-    def refuse(self, blocks: Sequence[Block]) -> None:
-        """Blocks that were asked for did not fit: expect as large ones, and ask for fewer."""
-        mean = sum(block.memory for block in blocks) / len(blocks)
-        self.block_bytes = max(self.block_bytes, mean)
+    def _is_first(self, memory: int, block: Block) -> bool:
+        """A single block is taken even where it is more than a part, as long as there is room."""
+        pool = self._holding.pool
+        return not self._holding.held and memory == block.memory and pool.fits(memory)
 
     def put(self, peer: Optional[PeerID], blocks: Sequence[Block]) -> None:
         """Pass blocks on; at least one."""

@@ -157,6 +157,10 @@ class RangeFetch(Fetch):
         self._claim_own()
         if self._is_resolved or not (self.ledger.wanted or self.own_blocks_in_flight):
             return ()
+        if self._allowance < 1 and not self.own_blocks_in_flight:
+            # With a slow taker that is the rule, and a look at all peers is not for nothing.
+            self._is_idle = False
+            return ()
         return super().plan(now)
 
     def _room(self) -> float:
@@ -198,22 +202,30 @@ class RangeFetch(Fetch):
 
     def supply(
         self, due: ViewRange, covered: ViewRange, blocks: Sequence[Block], now: float
-    ) -> None:
-        """The local chain's answer for ``due``: the covered prefix; empty: it has them no more."""
+    ) -> bool:
+        """
+        The local chain's answer for ``due``: the covered prefix; empty: it has them no more.
+        Whether there was room for any of it: what is not taken stays due.
+        """
         ledger = self.ledger
+        if covered.length > 0:
+            covered, blocks = self._fit(covered, blocks, is_own=True)
+            if covered.length <= 0:
+                return False
         landed = covered if covered.length > 0 else due
         self._due.remove(*landed)
         overlapping = self.peers.tracker.overlapping(landed)
         ledger.land(landed, [entry.request.views for entry in overlapping])
         if covered.length <= 0:
             ledger.want_again(due)
-            return
+            return True
         ledger.answer(covered)
         self._own_views.add(*covered)
         self._keep(None, blocks, now)
         self.links.answered(None, covered, covered.stop, blocks, len(blocks), now)
         self._progress_at = now
         self._resolve()
+        return True
 
     # Receiving
 
@@ -228,6 +240,9 @@ class RangeFetch(Fetch):
         asked = entry.request.views
         if asked.stop <= self.ledger.front or self.ledger.horizon <= asked.start:
             return Receipt((), 0, entry.is_late)
+        fitting, blocks = self._fit(covered, blocks, entry.owner is self)
+        if fitting != covered:
+            covered, next_view = fitting, 0
         receipt = super().note_answered(entry, covered, next_view, blocks, now)
         unanswered = self.ledger.target - self.ledger.front - len(self.ledger.answered)
         if receipt.fresh or unanswered < self._least_unanswered:
@@ -238,14 +253,18 @@ class RangeFetch(Fetch):
         return receipt
 
     def _can_use(self, entry: OpenRequest, covered: ViewRange, blocks: Sequence[Block]) -> bool:
+        return True
+
+    def _fit(
+        self, covered: ViewRange, blocks: Sequence[Block], is_own: bool
+    ) -> Tuple[ViewRange, Sequence[Block]]:
+        """As much of an answer as there is room for: a prefix of what it covers, and its blocks."""
         horizon = self.ledger.horizon
         wanted = [block for block in blocks if self.ledger.front <= block.view < horizon]
-        is_own = entry.owner is self
-        if not wanted or self._outlet.takes(wanted, is_own):
-            return True
-        if is_own:
-            self._outlet.refuse(wanted)
-        return False
+        fitting = self._outlet.fit(wanted, is_own)
+        if fitting == len(wanted):
+            return covered, blocks
+        return ViewRange(covered.start, wanted[fitting].view), wanted[:fitting]
 
     def _keep(self, peer: Optional[PeerID], blocks: Sequence[Block], now: float) -> List[Block]:
         ledger = self.ledger

@@ -195,14 +195,11 @@ class ViewsFetch:
     ) -> bool:
         """
         The local chain's answer to what was due: the covered prefix; empty: it declined. Whether it
-        was taken: where there is no room for it, the same views stay due.
+        was taken: where there is no room for any of it, the same views stay due.
         """
-        if blocks and not self.outlet.takes(blocks, is_own=True):
-            self.outlet.refuse(blocks)
-            return False
-        if not due.fetch.is_resolved:
-            due.fetch.supply(due.views, covered, blocks, now)
-        return True
+        if due.fetch.is_resolved:
+            return True
+        return due.fetch.supply(due.views, covered, blocks, now)
 
     def wake_by(self, now: float) -> Optional[float]:
         """Seconds: when to call ``tend`` again at the latest; None: only when asked to."""

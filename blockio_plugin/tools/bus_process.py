@@ -20,7 +20,9 @@ from lahja import AsyncioEndpoint, ConnectionConfig
 
 from blockio_plugin.events import BLOCKIO_ENDPOINT, FetchViewsRequest
 from blockio_plugin.node.blockio_process import BlockIO
+from blockio_plugin.rules.block_rlp import decode_block
 from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.limits import MemoryBudget
 from blockio_plugin.rules.messages import (
     MAX_ANSWER_BLOCKS,
     Availability,
@@ -31,6 +33,7 @@ from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import (
     AdvertReceived,
     AnswerReceived,
+    ChainHead,
     ImporterAPI,
     ImportResult,
     InboxAPI,
@@ -49,6 +52,9 @@ START_TIMEOUT = 30.0
 
 LISTEN_INTERVAL = 0.02
 """Seconds between two tries to connect to a process that does not listen yet."""
+
+IMPORT_TIME = 0.02
+"""Seconds in which a block is imported, where it is: slower than peers give them."""
 
 RESTART_TIMEOUT = 20.0
 """Seconds for block I/O to go down or to come up, most."""
@@ -72,10 +78,16 @@ class BusConfig(NamedTuple):
     """Seconds from a request to its answer."""
     rate: float = 1e6
     """Blocks/s of each peer."""
+    extra_bytes: int = 0
+    """Bytes by which each block is larger than the smallest one."""
+    drives: bool = False
+    """Whether it syncs beside what it is asked for."""
+    memory: MemoryBudget = MemoryBudget.divide()
 
     def make_chain(self) -> List[Block]:
         """The blocks that peers hold."""
-        return encode_chain(range(1, 1 + self.blocks * self.spacing, self.spacing))
+        views = range(1, 1 + self.blocks * self.spacing, self.spacing)
+        return encode_chain(views, extra_bytes=self.extra_bytes)
 
 
 class ModelledPeers(InboxAPI, WireAPI):
@@ -114,7 +126,8 @@ class ModelledPeers(InboxAPI, WireAPI):
             request.start_view,
             stop - request.start_view,
             self._views[end] if end < len(self._views) else 0,
-            tuple(block.rlp for block in self._chain[low:end]),
+            # As off a wire: each time it is memory of its own.
+            tuple(bytes(bytearray(block.rlp)) for block in self._chain[low:end]),
         )
         loop = asyncio.get_event_loop()
         began = max(self._free_at.get(peer, 0.0), loop.time() + self._config.delay)
@@ -137,6 +150,15 @@ class NoImporter(ImporterAPI):
         raise AssertionError("nothing is to be imported")
 
 
+class SlowImporter(ImporterAPI):
+    """Takes everything, a block in ``IMPORT_TIME`` seconds, and keeps nothing."""
+
+    async def import_blocks(self, blocks: Tuple[bytes, ...], announce: bool) -> ImportResult:
+        await asyncio.sleep(len(blocks) * IMPORT_TIME)
+        last = decode_block(blocks[-1], SLOT)
+        return ImportResult(ChainHead(last.view, last.number, last.hash), len(blocks), None)
+
+
 async def serve(config: BusConfig, path: Path) -> None:
     """Run until the process is ended."""
     chain = config.make_chain()
@@ -147,7 +169,16 @@ async def serve(config: BusConfig, path: Path) -> None:
     async with AsyncioEndpoint.serve(ConnectionConfig(BLOCKIO_ENDPOINT, path)) as bus:
         while True:
             peers = ModelledPeers(config, chain)
-            block_io = BlockIO(bus, peers, peers, NoImporter(), ChainThread(own), SLOT, False)
+            block_io = BlockIO(
+                bus,
+                peers,
+                peers,
+                SlowImporter() if config.drives else NoImporter(),
+                ChainThread(own),
+                SLOT,
+                config.drives,
+                memory=config.memory,
+            )
             async with background_asyncio_service(block_io):
                 await down.wait()
             await up.wait()

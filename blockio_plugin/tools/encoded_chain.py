@@ -14,11 +14,14 @@ SLOT = SlotScheme(seconds=1, genesis_timestamp=0)
 
 
 def encode_chain(
-    views: Sequence[int], parent_hash: bytes = bytes(32), genesis_timestamp: int = 0
+    views: Sequence[int],
+    parent_hash: bytes = bytes(32),
+    genesis_timestamp: int = 0,
+    extra_bytes: int = 0,
 ) -> List[Block]:
     """
     Empty blocks in these views, linked; the first is the child of ``parent_hash``. A view is a slot
-    of a second, counted from ``genesis_timestamp``.
+    of a second, counted from ``genesis_timestamp``. ``extra_bytes`` makes each so much larger.
     """
     scheme = SlotScheme(seconds=1, genesis_timestamp=genesis_timestamp)
     blocks: List[Block] = []
@@ -30,6 +33,7 @@ def encode_chain(
             timestamp=genesis_timestamp + view,
             coinbase=Address(bytes(20)),
             parent_hash=parent_hash,
+            extra_data=bytes(extra_bytes),
         )
         block = decode_block(rlp.encode([header, [], []]), scheme)
         blocks.append(block)

@@ -22,10 +22,16 @@ from blockio_plugin.events import (
     FetchViewsRequest,
     GetBlockIOStatusRequest,
 )
+from blockio_plugin.rules.fetch_group import WORKING_FETCHES
+from blockio_plugin.rules.limits import LEAST_MEMORY, MIB, MemoryBudget
 from blockio_plugin.tools.bus_process import BusConfig, BusProcess
 
 TIMEOUT = 20.0
 """Seconds for one fetch, most."""
+
+MARGIN = 24 * MIB
+"""Bytes by which the memory of a process may go beyond its shares: the interpreter's own, and what
+the allocator cannot give back."""
 
 SPACED = BusConfig(blocks=1000, spacing=3, own_blocks=200)
 
@@ -282,6 +288,64 @@ async def test_a_subscriber_that_stands_still_harms_nobody(directory: Path) -> N
             # Some 60,000 blocks of 600 bytes would be 36 MB as bytes alone.
             assert process.resident_bytes() - before < 30 * 1024 * 1024
             assert await is_open(bus, fetch_id)
+
+
+GREEDY = """
+import asyncio, sys
+from pathlib import Path
+from lahja import AsyncioEndpoint, ConnectionConfig
+from blockio_plugin.events import *
+
+async def main(path, ranges):
+    async with AsyncioEndpoint("greedy").run() as bus:
+        await bus.connect_to_endpoints(ConnectionConfig("blockio", Path(path)))
+        await bus.wait_until_endpoint_subscribed_to("blockio", FetchViewsRequest)
+        bus.subscribe(BlocksFetched, lambda event: None)
+        for views in ranges:
+            request = FetchViewsRequest((views,), 65536)
+            await bus.request(request, TO_BLOCKIO_BROADCAST_CONFIG)
+        print("asked", flush=True)
+        await asyncio.sleep(1000)
+
+asyncio.get_event_loop().run_until_complete(main(sys.argv[1], eval(sys.argv[2])))
+"""
+"""Asks for all ranges side by side, and acknowledges nothing."""
+
+
+async def test_32_greedy_fetches_keep_to_the_memory_while_the_chain_syncs(directory: Path) -> None:
+    """
+    What nobody takes off the socket stays in the process. Its memory is what is measured.
+    """
+    each, size = 50, 100_000
+    memory = MemoryBudget.divide(LEAST_MEMORY)
+    config = BusConfig(
+        blocks=(WORKING_FETCHES + 4) * each, extra_bytes=size, drives=True, memory=memory
+    )
+    ranges = [(1 + each * n, 1 + each * (n + 1)) for n in range(4, WORKING_FETCHES + 4)]
+    async with BusProcess.run(config, directory) as process, process.connect() as bus:
+        before = process.resident_bytes()
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "ignore", "-c", GREEDY, str(process.path), repr(ranges)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        try:
+            assert await asyncio.wait_for(child.stdout.readline(), TIMEOUT)  # type: ignore
+            child.send_signal(signal.SIGSTOP)
+            most, head, tries = 0, 0, 0
+            while head < 2 * each and tries < 600:
+                most = max(most, process.resident_bytes() - before)
+                response = await bus.request(
+                    GetBlockIOStatusRequest(), TO_BLOCKIO_BROADCAST_CONFIG
+                )
+                head, tries = response.status.head_number, tries + 1
+                await asyncio.sleep(0.05)
+        finally:
+            child.kill()
+            await child.wait()
+    assert head >= 2 * each, "the sync stood still"
+    # All that is wanted is 160 MB for the fetches and 180 MB for the sync.
+    assert most < memory.cache + memory.fetches + memory.inbox + MARGIN
 
 
 async def test_a_subscriber_that_subscribes_late_misses_nothing(directory: Path) -> None:

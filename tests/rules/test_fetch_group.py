@@ -1,15 +1,22 @@
 """A fetch group against modelled peers, in virtual time."""
+from collections import deque
 import heapq
 from random import Random
-from typing import Dict, List, Optional, Sequence, Set, Tuple
+from typing import Deque, Dict, List, Optional, Sequence, Set, Tuple
 
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.blocks import BLOCK_OVERHEAD, Block
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
-from blockio_plugin.rules.fetch_group import MAX_FETCHES, FetchGroup, TooManyFetches
+from blockio_plugin.rules.fetch_group import (
+    MAX_FETCHES,
+    WORKING_FETCHES,
+    FetchGroup,
+    TooManyFetches,
+)
+from blockio_plugin.rules.limits import MemoryBudget
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.range_fetch import WAIT_TIME
 from blockio_plugin.rules.requests import Request
@@ -53,7 +60,11 @@ class World:
     """One group, its peers, and what it asked and gave."""
 
     def __init__(
-        self, peers: Dict[str, ModelPeer], front: Optional[Front] = None, target: int = 0
+        self,
+        peers: Dict[str, ModelPeer],
+        front: Optional[Front] = None,
+        target: int = 0,
+        memory: int = MemoryBudget.divide().fetches,
     ) -> None:
         self.now = 0.0
         self.book = PeerBook()
@@ -63,11 +74,13 @@ class World:
             random=Random(1),
             peers=self.book,
         )
-        self.group = FetchGroup(self.chain, self.book, Random(2))
+        self.group = FetchGroup(self.chain, self.book, Random(2), memory)
         self.peers = peers
         self.asked: List[Request] = []
         self.given: Dict[int, List[Block]] = {}
         self.synced: List[Block] = []
+        self.came = 0
+        """Blocks that answers brought."""
         self._arrivals: List[Tuple[float, int, Request]] = []
         for name, peer in peers.items():
             self.chain.join(name, 0.0)
@@ -111,8 +124,8 @@ class World:
             peer = self.peers[str(request.peer)]
             if not peer.is_silent:
                 start = max(peer.free_at, self.now + peer.delay)
-                blocks = sum(block.view in request.views for block in peer.blocks)
-                peer.free_at = start + peer.per_block * min(blocks, request.max_blocks)
+                blocks = min(self._count(peer, request.views), request.max_blocks)
+                peer.free_at = start + peer.per_block * blocks
                 heapq.heappush(self._arrivals, (peer.free_at, request.request_id, request))
         wake_at = self.group.wake_at(self.now)
         # Or whoever calls when it says would call for ever.
@@ -125,18 +138,25 @@ class World:
         else:
             self.now = following
 
+    def _count(self, peer: ModelPeer, views: ViewRange) -> int:
+        return sum(block.view in views for block in peer.blocks)
+
+    def _encode(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        return blocks
+
     def _answer(self, request: Request) -> None:
         peer = self.peers[str(request.peer)]
         held = [block for block in peer.blocks if block.view in request.views]
         given = held[: request.max_blocks]
         stop = held[len(given)].view if len(held) > len(given) else request.views.stop
+        self.came += len(given)
         following = [block.view for block in peer.blocks if block.view >= stop]
         self.chain.receive(
             request.peer,
             request.request_id,
             ViewRange(request.views.start, stop),
             following[0] if following else 0,
-            given,
+            self._encode(given),
             self.now,
         )
         ready = self.chain.ready(1000, 10 ** 9)
@@ -322,6 +342,168 @@ def test_an_answer_for_the_chain_serves_a_fetch_too() -> None:
     assert sorted(world.views(fetch)) == list(range(1000))
     assert sum(request.views.length for request in world.asked) < 1100
     assert len(world.synced) > 900
+
+
+class Held(bytes):
+    """Bytes of a block that tell ``tally`` how many of them exist, whoever holds them."""
+
+    tally: "Tally"
+
+    @classmethod
+    def copy(cls, data: bytes, tally: "Tally") -> "Held":
+        held = cls(data)
+        held.tally = tally
+        tally.memory += len(data) + BLOCK_OVERHEAD
+        tally.most = max(tally.most, tally.memory)
+        return held
+
+    def __del__(self) -> None:
+        self.tally.memory -= len(self) + BLOCK_OVERHEAD
+
+
+class Tally:
+    def __init__(self) -> None:
+        self.memory = 0
+        self.most = 0
+
+
+class GreedyWorld(World):
+    """
+    Fetches of views above ``SYNCED`` whose takers settle ``settled`` blocks a second. What an
+    answer brings is new memory each time, and it is measured for how long it is there.
+    """
+
+    SYNCED = 10_000
+
+    def __init__(self, memory: int, sizes: Sequence[int], settled: float, top: int) -> None:
+        chain = [
+            block._replace(
+                rlp=bytes(sizes[block.view % len(sizes)] if block.view > self.SYNCED else 500)
+            )
+            for block in make_chain(range(top))
+        ]
+        models = {name: ModelPeer(chain, (ViewRange(0, top),), per_block=0.0005) for name in "abc"}
+        for model in models.values():
+            model.blocks = chain
+        super().__init__(
+            models, front=Front(1, chain[0].hash), target=self.SYNCED, memory=memory
+        )
+        self.settled = settled
+        self.tally = Tally()
+        self._with_takers: Dict[int, Deque[Block]] = {}
+        self._settle_from: Dict[int, float] = {}
+
+    # The chain is long and has a block in each view.
+    def _count(self, peer: ModelPeer, views: ViewRange) -> int:
+        return views.length
+
+    def _answer(self, request: Request) -> None:
+        peer = self.peers[str(request.peer)]
+        start, stop = request.views
+        given = peer.blocks[start : min(stop, start + request.max_blocks)]
+        self.came += len(given)
+        covered = ViewRange(start, start + len(given))
+        self.chain.receive(
+            request.peer, request.request_id, covered, 0, self._encode(given), self.now
+        )
+        ready = self.chain.ready(1000, 10 ** 9)
+        if ready:
+            self.synced.extend(block._replace(rlp=b"") for block in ready)
+            self.chain.confirm(ready[-1].view)
+
+    def _encode(self, blocks: Sequence[Block]) -> Sequence[Block]:
+        return [
+            block._replace(rlp=Held.copy(block.rlp, self.tally))
+            if block.view > self.SYNCED
+            else block
+            for block in blocks
+        ]
+
+    def _take(self, fetch: ViewsFetch, settles: bool) -> None:
+        """What is taken is held by its taker until it is settled."""
+        waiting = self._with_takers.setdefault(id(fetch), deque())
+        while True:
+            delivery = fetch.outlet.take()
+            if delivery is None:
+                break
+            waiting.extend(delivery.blocks)
+        since = self._settle_from.setdefault(id(fetch), self.now)
+        count = min(int((self.now - since) * self.settled), len(waiting))
+        if count or not waiting:
+            self._settle_from[id(fetch)] = self.now
+        for _ in range(count):
+            self.given[id(fetch)].append(waiting.popleft()._replace(rlp=b""))
+        fetch.outlet.settle(count)
+        if fetch.is_complete and not waiting:
+            self.group.end(fetch)
+
+
+GREEDY_MEMORY = 6 * 2 ** 20
+
+BLOCK_SIZES = {
+    "small": (500,),
+    "large": (60_000,),
+    "mixed": (500, 40_000, 3_000, 500, 500, 200_000, 500, 20_000),
+    "one-huge": (*[2_000] * 50, 3 * 2 ** 20),
+}
+"""Bytes of the blocks, in turn. All fetches together have some 4 MiB for them."""
+
+
+@pytest.mark.parametrize("sizes", BLOCK_SIZES.values(), ids=BLOCK_SIZES)
+def test_greedy_fetches_with_slow_takers_keep_to_the_memory_while_the_chain_syncs(
+    sizes: Sequence[int],
+) -> None:
+    each = 50
+    low = GreedyWorld.SYNCED + 1
+    world = GreedyWorld(GREEDY_MEMORY, sizes, 25.0, low + each * WORKING_FETCHES)
+    fetches = [
+        world.begin((low + each * index, low + each * (index + 1)), window=65536)
+        for index in range(WORKING_FETCHES)
+    ]
+    synced_after = 0.0
+    while world.group.working:
+        world._step()
+        for fetch in world.group.working:
+            world._take(fetch, True)
+        assert world.group.blocks.held <= world.group.blocks.size
+        assert world.now < 100, sorted(len(world.given[id(fetch)]) for fetch in fetches)
+        if not synced_after and len(world.synced) >= world.SYNCED - 2:
+            synced_after = world.now
+    # What comes lives for a moment more: the answer that is being taken.
+    assert world.tally.most <= GREEDY_MEMORY + 512 * (max(sizes) + BLOCK_OVERHEAD)
+    for fetch in fetches:
+        assert len(world.given[id(fetch)]) == each
+        assert fetch.complete().missing == ()
+    # Three peers of 2,000 blocks/s: with three quarters of them it takes 2.2 s.
+    assert 0 < synced_after < 5.0
+    # What did not fit was asked for again: that is rare.
+    assert world.came < 1.2 * (GreedyWorld.SYNCED + each * WORKING_FETCHES)
+
+
+@pytest.mark.parametrize("size", [500, 20_000])
+def test_one_alone_has_much_of_the_memory_and_beside_others_that_stand_still_its_own(
+    size: int,
+) -> None:
+    each = 4 * 2 ** 20 // size
+    low = GreedyWorld.SYNCED + 1
+    world = GreedyWorld(GREEDY_MEMORY, (size,), 0.0, low + each * WORKING_FETCHES)
+    pool = world.group.blocks
+    greedy = world.begin((low, low + each), window=65536)
+    world.run(seconds=10.0)
+    assert 0.5 * pool.size < greedy.outlet.unsettled_bytes < 0.8 * pool.size
+    for index in range(1, WORKING_FETCHES - 1):
+        world.begin((low + each * index, low + each * (index + 1)), window=65536)
+    world.run(seconds=10.0)
+    assert pool.held > 0.75 * pool.size
+    world.settled = 1e6
+    stop = low + each * WORKING_FETCHES
+    last = world.begin((stop - 100, stop), window=65536)
+    began = world.now
+    while len(world.given[id(last)]) < 100:
+        world._step()
+        world._take(last, True)
+        assert pool.held <= pool.size and world.now < began + 60.0
+    assert world.tally.most <= GREEDY_MEMORY + 512 * (size + BLOCK_OVERHEAD)
 
 
 def test_too_many_are_refused() -> None:

@@ -70,15 +70,14 @@ def test_what_is_given_back_is_there_for_the_others() -> None:
     assert (pool.held, pool.free) == (0, SIZE)
 
 
-def test_one_that_holds_nothing_may_take_what_is_more_than_a_part() -> None:
+def test_what_is_set_aside_for_others_is_not_taken() -> None:
     pool = MemoryPool(SIZE, HOLDERS)
-    other, one = pool.open(), pool.open()
-    assert one.takes(SIZE)
-    other.hold(100)
-    assert one.takes(SIZE - 100) and not one.takes(SIZE)
-    one.hold(100)
-    # Beside what it has, nothing that is set aside for others.
-    assert not one.takes(SIZE - 200)
+    one, other = pool.open(), pool.open()
+    most = SIZE - (HOLDERS - 1) * pool.own_size
+    assert one.takes(most) and not one.takes(most + 1)
+    one.hold(most)
+    assert not one.takes(1) and other.takes(pool.own_size) and not other.takes(pool.own_size + 1)
+    assert pool.fits(SIZE - most) and not pool.fits(SIZE - most + 1)
 
 
 @given(

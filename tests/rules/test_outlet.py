@@ -39,19 +39,19 @@ def test_what_is_not_settled_takes_room() -> None:
 def test_it_closes_at_some_windows() -> None:
     outlet = make_outlet(10)
     outlet.put("alice", [block(view) for view in range(10)])
-    assert outlet.room == 0 and outlet.takes([block(10)], is_own=True)
+    assert outlet.room == 0 and outlet.fit([block(10)], is_own=True)
     outlet.put("alice", [block(view) for view in range(10, 10 * OVERFLOW)])
-    assert not outlet.takes([block(99)], is_own=True)
+    assert not outlet.fit([block(99)], is_own=True)
 
 
 def test_memory_takes_room_too() -> None:
     outlet = make_outlet(1000)
     large = block(1, 600_000)
     outlet.put("alice", [large])
-    assert outlet.room < 10 and not outlet.takes([large], is_own=True)
-    assert outlet.takes([block(2)], is_own=True)
+    assert outlet.room < 10 and not outlet.fit([large], is_own=True)
+    assert outlet.fit([block(2)], is_own=True)
     outlet.settle(1)
-    assert outlet.takes([large], is_own=True) and 1 <= outlet.room < 1000
+    assert outlet.fit([large], is_own=True) and 1 <= outlet.room < 1000
 
 
 def test_what_is_expected_takes_room() -> None:
@@ -66,23 +66,32 @@ def test_what_others_asked_for_keeps_to_what_one_may_ask_for() -> None:
     """One of two may come to three quarters of what is common by itself, and keeps to it."""
     outlet = Outlet(1000, MemoryPool(POOL, 2).open())
     large = block(1, int(POOL * 0.8))
-    assert outlet.takes([large], is_own=True)
-    assert not outlet.takes([large], is_own=False)
-    assert outlet.takes([block(1, int(POOL * 0.6))], is_own=False)
+    assert outlet.fit([large], is_own=True)
+    assert not outlet.fit([large], is_own=False)
+    assert outlet.fit([block(1, int(POOL * 0.6))], is_own=False)
 
 
 def test_one_with_nothing_may_ask_for_one_block_as_soon_as_there_is_room() -> None:
     pool = MemoryPool(POOL, 4)
     outlet, other = Outlet(1000, pool.open()), Outlet(1000, pool.open())
     large = block(1, int(POOL * 0.7))
-    outlet.refuse([large])
-    assert outlet.room == 1
+    other.put("alice", [block(1, POOL // 2)])
+    assert outlet.fit([large, large], is_own=True) == 0
+    other.settle(1)
+    assert outlet.room == 1 and outlet.fit([large, large], is_own=True) == 1
     other.put("alice", [large])
     assert outlet.room == 0
     other.settle(1)
     assert outlet.room == 1
     outlet.expect(1)
     assert outlet.room == 0
+
+
+def test_takes_as_many_as_fit() -> None:
+    outlet = make_outlet(10, pool=1000 * 1000)
+    assert outlet.fit([block(view, 300_000) for view in range(6)], is_own=True) == 3
+    assert outlet.block_bytes == block(1, 300_000).memory
+    assert make_outlet(2).fit([block(view) for view in range(9)], is_own=True) == 2 * OVERFLOW
 
 
 def test_a_large_delivery_is_split() -> None:
