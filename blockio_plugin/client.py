@@ -28,7 +28,8 @@ START_TIMEOUT = 60.0
 """Seconds that block I/O may take to come up, by default: a node on a busy machine takes 40."""
 
 DEFAULT_WINDOW = 4096
-"""Blocks that may be sent ahead of what was consumed, by default; at most some 32 MB of them."""
+"""Blocks that may be sent ahead of what was consumed, by default: fewer where they are large, since
+all fetches share a part of the node's memory (``--blockio-memory``)."""
 
 CHECK_INTERVAL = 2.0
 """Seconds without a block after which we look whether the fetch is still under way."""
@@ -60,7 +61,8 @@ class FetchedBlocks:
     """
     The blocks of one fetch, in the order in which they come; an asynchronous iterator.
 
-    What was sent and not consumed yet is bounded by the fetch's window.
+    What was sent and not consumed yet is bounded by the fetch's window, and by its part of the memory
+    that all fetches share.
     """
 
     def __init__(self, event_bus: EndpointAPI) -> None:

@@ -10,8 +10,8 @@ A pure function of (wanted, availability, open requests, scores, clock index, no
 3. A peer is asked for the scarcest views it covers: those in the class of segments that takes
    longest with the peers that hold it. Within a class the lowest views come first. Views in flight
    are not in ``wanted``, and views that a peer was found wrong about are passed over.
-4. A request asks for a fifth of a second of the peer's work, and for less near the end of a class,
-   so that all its peers end together. A peer that each request costs much is asked for more, up to
+4. A request asks for ``REQUEST_TIME`` of the peer's work, and for less near the end of a class, so
+   that all its peers end together. A peer that each request costs much is asked for more, up to
    what it can give until the others end. A request asks for as many views as likely hold its
    blocks.
 5. A peer for which nothing is wanted takes over part of the open request that ends last, if it

@@ -15,7 +15,7 @@ MAX_FETCH_RANGES = 1024
 """Ranges in one fetch, most: as many as an advert has."""
 
 MAX_WINDOW = 65536
-"""Blocks that a taker may leave unsettled, most; their bytes have a bound of their own."""
+"""Blocks that a taker may leave unsettled, most; their memory has a bound of its own."""
 
 WORKING_RANGES = 8
 """Ranges of one fetch that are worked on at a time, the lowest first. While one waits for its last

@@ -5,6 +5,7 @@ from typing import Dict, NamedTuple, Optional, Sequence, Set, Tuple
 
 from blockio_plugin.rules.answers import check_answer
 from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.lateness import UNKNOWN_LATE_TIME
 from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import PeerID, WireAPI
@@ -12,8 +13,8 @@ from blockio_plugin.services.abc import PeerID, WireAPI
 FIRST_REQUEST_ID = 2 ** 63
 """The identifiers of these requests start here, the planner's at 1; both stay below 2**64."""
 
-ANSWER_TIMEOUT = 8.0
-"""Seconds that a peer has to answer: twice what one has that was never measured."""
+ANSWER_TIMEOUT = UNKNOWN_LATE_TIME
+"""Seconds that a peer has to answer: as long as one has that was never measured."""
 
 
 class PeerAnswer(NamedTuple):
