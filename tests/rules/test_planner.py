@@ -3,19 +3,12 @@ from typing import List, Optional, Tuple
 
 import pytest
 
+from blockio_plugin.rules.draft import Demand, Proposal
+from blockio_plugin.rules.hedging import MAX_COPIES, SOUND_FACTOR, SOUND_TIME
 from blockio_plugin.rules.peer_book import PeerBook
-from blockio_plugin.rules.planner import (
-    DECLINED_UNANSWERED,
-    LONG_SHARE,
-    MAX_COPIES,
-    SOUND_FACTOR,
-    SOUND_TIME,
-    Demand,
-    Plan,
-    Proposal,
-    plan,
-)
+from blockio_plugin.rules.planner import Plan, plan
 from blockio_plugin.rules.ranking import rank_segments
+from blockio_plugin.rules.request_sizes import DECLINED_UNANSWERED, LONG_SHARE
 from blockio_plugin.rules.requests import MAX_UNANSWERED, OpenRequest
 from blockio_plugin.rules.scoring import (
     FIRST_REQUESTS,
