@@ -96,7 +96,7 @@ def test_a_class_that_is_bounded_in_time_shares_its_supplier_with_the_others() -
 def test_what_a_peer_leaves_out_is_up_to_those_who_have_it() -> None:
     # The first leaves out about half. The second has all, and alone what the first leaves out.
     tested = demand({"omits": 0.5}, {}, views=1000)
-    classes = {supplied.suppliers: supplied.blocks for supplied in tested.classes}
+    classes = {supplied.suppliers: supplied.amount for supplied in tested.classes}
     alone, both = classes[frozenset({1})], classes[frozenset({0, 1})]
     assert alone + both == 1000 and 400 < alone < 600
     # A tenth as quick, the second takes as long as what it has alone takes.

@@ -29,13 +29,18 @@ def test_json_has_what_is_promised(scenario: Path, capsys: pytest.CaptureFixture
     assert main([str(scenario), "--json", "--seed", "3"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert set(result) == {
-        *("finished", "seconds", "lower_bound", "ratio", "blocks", "duplicates", "requests"),
-        *("timeouts", "max_in_flight", "max_held", "honest_banned", "unavailable"),
+        *("finished", "seconds", "lower_bound", "ratio", "blocks", "bytes", "duplicates"),
+        *("requests", "timeouts", "max_in_flight", "max_held", "honest_banned", "unavailable"),
         *("cpu_seconds", "delays", "peers"),
     }
     assert result["finished"] is True and result["blocks"] == 290
     assert result["unavailable"] == [[100, 110]]
-    assert set(result["peers"][0]) == {"name", "requests", "blocks", "score", "banned"}
+    assert set(result["peers"][0]) == {
+        *("name", "requests", "blocks", "bytes", "score", "banned"),
+    }
+    # 600 bytes each, times U(0.5, 1.5).
+    assert 500 < result["bytes"] / 290 < 700
+    assert sum(peer["bytes"] for peer in result["peers"]) == result["bytes"]
 
 
 def test_text_and_picture(
