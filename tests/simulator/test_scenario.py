@@ -163,7 +163,7 @@ def test_what_is_not_asked_for_is_not_there(name: str) -> None:
         ({"chain": {"bytes": [[9, 3, 600]]}, "peers": [{}]}, "chain.bytes", "[[9, 3, 600]]"),
         ({"chain": {"bytes": [[0, 9, 0]]}, "peers": [{}]}, "chain.bytes", "[[0, 9, 0]]"),
         ({"chain": {"bytes": [[0, 9]]}, "peers": [{}]}, "chain.bytes", "[[0, 9]]"),
-        ({"chain": {"bytes": [[0, 9, 1e8]]}, "peers": [{}]}, "chain.bytes", "[[0, 9, 100000000.0]]"),
+        ({"chain": {"bytes": [[0, 9, 9e7]]}, "peers": [{}]}, "chain.bytes", "[[0, 9, 90000000.0]]"),
         ({"peers": [{"bytes_rate": 0}]}, "peers[1].bytes_rate", "0"),
         ({"client": {"upload": 5}, "peers": [{}]}, "client.upload", "5"),
         ({"simulation": {"limit": 0}, "peers": [{}]}, "simulation.limit", "0"),
