@@ -92,7 +92,7 @@ GAP_TIME = 2.0
 """Mean seconds until the next one comes."""
 
 CHURN_END = 120.0
-"""Seconds after which nobody comes any more. One is there from the first to the last."""
+"""Seconds after which nobody comes or goes any more."""
 
 STEADY_RATE = 30.0
 """Blocks/s of the one that stays."""
@@ -182,13 +182,14 @@ def _churn(random: Random, scenario: Scenario) -> Scenario:
     for _ in range(SLOTS):
         time = 0.0
         while time < CHURN_END:
-            leaves = time + random.expovariate(1 / LIFE_TIME)
+            end = time + random.expovariate(1 / LIFE_TIME)
+            leaves = end if end < CHURN_END else None
             rate = log_uniform(random, BYTES_RATES if scenario.in_bytes else RATES)
             rtt = log_uniform(random, ROUND_TRIPS)
             peers.append(
                 pattern._replace(rate=(RateStep(0.0, rate),), rtt=rtt, joins=time, leaves=leaves)
             )
-            time = leaves + random.expovariate(1 / GAP_TIME)
+            time = end + random.expovariate(1 / GAP_TIME)
     return scenario._replace(
         peers=tuple(model._replace(name=str(number)) for number, model in enumerate(peers, 1))
     )

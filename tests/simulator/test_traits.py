@@ -40,9 +40,11 @@ def test_the_first_of_a_churn_stays_and_others_come_and_go() -> None:
     for drawn in draws("churn", 5):
         steady, *others = drawn.peers
         assert steady.leaves is None and steady.rate == ((0.0, 30.0),)
-        for model in others:
-            assert model.leaves is not None and model.joins < model.leaves
-            assert model.joins < CHURN_END
+        lives = [model for model in others if model.leaves is not None]
+        assert all(model.joins < (model.leaves or 0.0) < CHURN_END for model in lives)
+        # Whoever is there in the end stays: 8 slots that are full for three quarters of the time.
+        assert len(others) - len(lives) <= 8
+        assert all(model.joins < CHURN_END for model in others)
         # 8 slots of 120 s, in which a life and a gap are 8 s.
         assert 80 < len(others) < 180
 
