@@ -74,7 +74,9 @@ def test_a_picture_of_a_chain_in_bytes(tmp_path: Path) -> None:
     sizes = "[chain]\nviews = 300\nbytes = [[100, 200, 9000]]\n"
     path.write_text(sizes + "[[peers]]\nbytes_rate = 1e6\n")
     assert main([str(path), "--plot", str(picture)]) == 0
-    assert "MB of the chain" in picture.read_text()
+    drawn = picture.read_text()
+    # A megabyte, and no 300 of anything.
+    assert "MB of the chain" in drawn and "<!-- 0.8 -->" in drawn and "<!-- 200 -->" not in drawn
 
 
 def test_a_family_is_played_and_its_worst_network_kept(

@@ -243,10 +243,10 @@ def test_nothing_is_decoded_while_our_loop_stands_still_and_a_restart_loses_it()
     simulation: Dict[str, Any] = {"stalls": [[0.3, 1.0]], "restarts": [3.0]}
     tested = joined({}, client={"decode": 0.05}, simulation=simulation)
     ask(tested, "1", 0, 10, 0.0)
-    ask(tested, "1", 10, 20, 2.5)
+    ask(tested, "1", 10, 50, 2.5)
     found = heard(tested)
     assert [(time, type(event)) for time, event in found] == [(1.6, Arrived), (3.0, Restarted)]
-    # It begins anew with nothing to do.
+    # It begins anew with nothing to do, where 2 s of work were left from 2.9 s on.
     ask(tested, "1", 0, 10, 4.0)
     assert got(tested) == [Got("1", 4.6, (0, 10), list(range(10)), 10)]
 
