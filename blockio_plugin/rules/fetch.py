@@ -210,13 +210,17 @@ class Fetch(Intake):
             self._survey.forget_ranking()
         return entry.request
 
-    def undelivered(self, request_id: int, now: float) -> None:
-        """A request could not be sent: its views are wanted again, and nobody is to blame."""
-        entry = self.peers.tracker.find(request_id)
+    def void(self, peer: PeerID, request_id: int, now: float) -> None:
+        """
+        A request will bring nothing, and ``peer`` is not to blame: it was not sent, or we had no
+        place for the answer. Its views are wanted again. One that is not known is no error.
+        """
+        entry = self.peers.tracker.find(peer, request_id)
         if entry is not None:
             self.peers.tracker.close(entry)
-            self._return_views(entry)
-            self.peers.scores[entry.request.peer].undelivered(now)
+            if not entry.is_late:
+                self._return_views(entry)
+            self.peers.scores[peer].voided(now)
 
     def _return_views(self, entry: OpenRequest) -> None:
         for fetch in self.peers.fetches:

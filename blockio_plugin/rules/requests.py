@@ -203,15 +203,17 @@ class RequestTracker:
 
         :raise Offence: where there is none
         """
-        queue = self._queues[peer]
-        entry = queue.unanswered.get(request_id) or queue.lost.get(request_id)
-        if entry is None and request_id > queue.forgotten_to:
+        entry = self.find(peer, request_id)
+        if entry is None and request_id > self._queues[peer].forgotten_to:
             raise Offence(f"answer to request {request_id}, which is not open")
         return entry
 
-    def find(self, request_id: int) -> Optional[OpenRequest]:
-        """The open request with this id, whoever was asked."""
-        return self._open.get(request_id)
+    def find(self, peer: PeerID, request_id: int) -> Optional[OpenRequest]:
+        """The unanswered request that ``peer`` was sent under this id; None where there is none."""
+        queue = self._queues.get(peer)
+        if queue is None:
+            return None
+        return queue.unanswered.get(request_id) or queue.lost.get(request_id)
 
     def close(self, entry: OpenRequest) -> None:
         """The request is answered, or will never be."""

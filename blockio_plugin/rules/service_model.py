@@ -131,7 +131,8 @@ class ServiceModel:
 
     def _forget(self, time: float, error: float, blocks: int, way: float) -> float:
         """Let the three drift, further where ``error`` surprises; the variance of the sample."""
-        jitter = min(abs(error), self.round_trip / 2, time / 2)
+        # A way that seems short does not make it steady.
+        jitter = min(abs(error), max(self.round_trip / 2, time / 4))
         self._jitter += JITTER_WEIGHT * (jitter * jitter - self._jitter)
         noise = (NOISE * time) ** 2 + self._jitter + LEAST_NOISE ** 2
         drifts = (

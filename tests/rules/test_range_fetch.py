@@ -642,7 +642,7 @@ class RangeFetchMachine(RuleBasedStateMachine):
                 request.peer, request.views.start
             )
             assert covering is not None and request.views.stop <= covering.stop
-            entry = self.scene.book.tracker.find(request.request_id)
+            entry = self.scene.book.tracker.find(request.peer, request.request_id)
             assert entry is not None and entry.owner is self.fetch
             assert entry.is_copy or request.views.start >= self.fetch.front.view
             self.pending.append(request)

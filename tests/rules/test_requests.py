@@ -201,7 +201,7 @@ def test_overlapping_requests_are_found() -> None:
     low = ask(tracker, "a")
     ask(tracker, "a", 10)
     assert tracker.overlapping(ViewRange(5, 10)) == [low]
-    assert tracker.find(low.request.request_id) is low
+    assert tracker.find("a", low.request.request_id) is low
     assert low.queued is False
 
 
