@@ -230,6 +230,12 @@ def to_json(
     }
 
 
+def tell(words: str) -> None:
+    """Say how far it is."""
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
+
+
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run the bench; 0 where all figures are met."""
     parser = ArgumentParser(prog="bench scheduler", description=__doc__)
@@ -248,7 +254,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         rows, figures = measure(options.scenarios)
         show(rows, figures, console)
     if "families" in options.only:
-        families = measure_families(PROCESSES)
+        families = measure_families(PROCESSES, tell)
         console.print(make_family_table(families))
     if options.json is not None:
         options.json.write_text(json.dumps(to_json(rows, figures, families), indent=2) + "\n")

@@ -1,5 +1,5 @@
 """The families' part of the scheduler's bench: ratios to the lower bound beside what to reach."""
-from typing import List, NamedTuple, Sequence
+from typing import Callable, List, NamedTuple, Sequence
 
 from rich.table import Table
 
@@ -61,13 +61,19 @@ class FamilyRow(NamedTuple):
         )
 
 
-def measure_families(processes: int) -> List[FamilyRow]:
-    """Play all families, ``processes`` networks at a time."""
+def measure_families(processes: int, note: Callable[[str], None]) -> List[FamilyRow]:
+    """
+    Play all families, ``processes`` networks at a time.
+
+    :param note: is told of each family what came of it
+    """
     seeds = range(FIRST_SEED, FIRST_SEED + NETWORKS)
-    return [
-        FamilyRow(sum_up(goal.family, list(play_samples(goal.family, seeds, processes))), goal)
-        for goal in FAMILY_GOALS
-    ]
+    rows: List[FamilyRow] = []
+    for goal in FAMILY_GOALS:
+        summary = sum_up(goal.family, list(play_samples(goal.family, seeds, processes)))
+        note(str(summary))
+        rows.append(FamilyRow(summary, goal))
+    return rows
 
 
 def make_family_table(rows: Sequence[FamilyRow]) -> Table:

@@ -106,8 +106,8 @@ MEDIANS = {
     "bucket": 1.12,
     "churn": 1.12,
     "partial": 1.10,
-    "sizes": 3.3,
-    "own-link-bytes": 2.0,
+    "sizes": 4.5,
+    "own-link-bytes": 2.5,
     "mixed": 1.25,
 }
 """The ratio that the median of them must hold."""
