@@ -41,7 +41,7 @@ DRIFT = (0.02, 0.01, 0.05)
 """Standard deviations, of their own size, by which round trip, overhead and seconds per block
 change from one sample to the next: a way hardly changes, a peer's load does."""
 
-LEAST_DRIFT = (0.002, 0.003, 0.05)
+LEAST_DRIFT = (0.01, 0.005, 0.05)
 """The same as shares of the sample's time, on top: what was taken for 0 may come to be more."""
 
 NOISE = 0.05

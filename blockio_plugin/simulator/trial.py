@@ -5,7 +5,7 @@ After some time no fault begins or ends any more; liars that stay liars are none
 honest peers have must arrive soon. Nobody has to be told that time: the scenario shows it.
 """
 from math import inf
-from typing import AbstractSet, FrozenSet, List, NamedTuple, Optional
+from typing import AbstractSet, FrozenSet, List, NamedTuple, Optional, Sequence
 
 from blockio_plugin.rules.messages import MAX_ANSWER_BYTES
 from blockio_plugin.rules.requests import MAX_UNANSWERED
@@ -102,18 +102,20 @@ def quiet_after(scenario: Scenario) -> float:
     return max(times)
 
 
-def settle(scenario: Scenario) -> Scenario:
+def settle(scenario: Scenario, peers: Optional[Sequence[PeerModel]] = None) -> Scenario:
     """
     The network as it is once it is quiet, with those peers alone that are honest, live and answer.
 
     A peer's rate is what can be had of it: each request costs its overhead, and so many requests
     may be open. Each message takes its mean time.
+
+    :param peers: all peers as they stand when it is quiet; None: as if they had done nothing yet
     """
     quiet = quiet_after(scenario)
-    peers: List[PeerModel] = []
-    for model in scenario.peers:
+    settled_peers: List[PeerModel] = []
+    for model in scenario.peers if peers is None else peers:
         settled = model._replace(
-            joins=quiet,
+            joins=quiet if peers is None else max(quiet, model.joins),
             holds=always(model.holds[-1].ranges),
             adverts=always(model.adverts[-1].ranges),
             lies=_lasting(model.lies),
@@ -128,8 +130,9 @@ def settle(scenario: Scenario) -> Scenario:
             and settled.holds == settled.adverts
         ):
             most = _measure_answer(scenario, model.max_blocks)
-            peers.append(settled._replace(rate=(RateStep(0.0, _usable_rate(settled, most)),)))
-    return scenario._replace(peers=tuple(peers), jitter=0.0)
+            rate = RateStep(0.0, _usable_rate(settled, most))
+            settled_peers.append(settled._replace(rate=(rate,)))
+    return scenario._replace(peers=tuple(settled_peers), jitter=0.0)
 
 
 def _lasting(spell: Spell) -> Spell:
@@ -222,7 +225,8 @@ class Trial:
     def _play_rest(self) -> None:
         """From when it is quiet until what honest peers have is here."""
         run = self._run
-        settled = settle(self._scenario)
+        # What a peer was asked before it is at first, be it wanted still or not.
+        settled = settle(self._scenario, run.network.describe_peers(run.time))
         expected = self._find_expected(settled)
         rest = expected - self._held(expected)
         demand = self._demand(settled, rest)
