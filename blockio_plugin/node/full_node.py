@@ -2,6 +2,7 @@
 import os
 from typing import Any, Dict, Type
 
+from eth.abc import BlockHeaderAPI
 from trinity.config import Eth1AppConfig, TrinityConfig
 from trinity.nodes.base import Node
 from trinity.nodes.full import FullNode
@@ -41,8 +42,14 @@ class BlockIOFullNode(FullNode):
             )
         )
         if self.trinity_config.get_app_config(Eth1AppConfig).sync_mode == SYNC_NONE:
-            self.manager.run_daemon_child_service(SyncerStandIn(self.event_bus))
+            self.manager.run_daemon_child_service(
+                SyncerStandIn(self.event_bus, self._fetch_head_number)
+            )
         await super().run()
+
+    async def _fetch_head_number(self) -> int:
+        head: BlockHeaderAPI = await self.headerdb.coro_get_canonical_head()
+        return head.block_number
 
 
 class BlockIOAppConfig(Eth1AppConfig):

@@ -31,11 +31,18 @@ class BlockIOPeer(ETHPeer):
     ) -> None:
         super().__init__(connection, context, event_bus)
         self.blockio_api = BlockIOAPI(self.drop)
+        self.dropped_for: Optional[str] = None
+        """What the connection is ended for as a breach of protocol."""
 
     @property
     def speaks_blockio(self) -> bool:
         """Whether the protocol was negotiated."""
         return bool(self.connection.has_protocol(BlockIOProtocol))
+
+    @property
+    def client_name(self) -> str:
+        """What the peer calls itself, 256 characters at most."""
+        return str(self.safe_client_version_string)
 
     def get_behaviors(self) -> Tuple[BehaviorAPI, ...]:
         """Those of Trinity, and ours, which applies where the protocol was negotiated."""
@@ -44,6 +51,7 @@ class BlockIOPeer(ETHPeer):
 
     def drop(self, reason: str) -> None:
         """End the connection as a breach of protocol, and keep off the peer for a while."""
+        self.dropped_for = reason
         self.logger.warning("Dropping %s: %s", self, reason)
         self.disconnect_nowait(DisconnectReason.BAD_PROTOCOL)
         # The peer runs inside the connection, so the connection is what has to end.

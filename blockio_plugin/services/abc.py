@@ -17,6 +17,13 @@ class ChainHead(NamedTuple):
     view: int
     number: int
     hash: bytes
+    timestamp: int = 0
+    """Seconds since 1970, by the block itself."""
+
+    @property
+    def position(self) -> Position:
+        """Where it is and what it is."""
+        return Position(self.view, self.number, self.hash)
 
 
 class ChainReaderAPI(ABC):
@@ -110,12 +117,16 @@ class PeerJoined(NamedTuple):
     """A peer that speaks the protocol is connected."""
 
     peer: PeerID
+    client: str = ""
+    """What it calls itself."""
 
 
 class PeerLeft(NamedTuple):
     """The connection to a peer is gone."""
 
     peer: PeerID
+    dropped_for: Optional[str] = None
+    """What we ended it for; None where we did not."""
 
 
 class AdvertReceived(NamedTuple):
