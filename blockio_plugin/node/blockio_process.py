@@ -16,7 +16,7 @@ from blockio_plugin.node.facts import BusFacts
 from blockio_plugin.node.fetch_requests import FetchResponder
 from blockio_plugin.node.importer_proxy import ProxyImporter
 from blockio_plugin.node.inbox import BusInbox
-from blockio_plugin.node.status import StatusResponder
+from blockio_plugin.node.status import StatusResponder, name_peer
 from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
 from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
@@ -90,7 +90,7 @@ class BlockIO(Service):
 
     async def run(self) -> None:
         clock = self._clock
-        traffic, log = Traffic(clock()), PeerLog(clock())
+        traffic, log = Traffic(clock()), PeerLog(clock(), name_peer)
         wire = CountedWire(self._wire, traffic, clock)
         head = await self._chain.fetch_head()
         peers = PeerBook()

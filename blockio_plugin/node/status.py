@@ -18,8 +18,18 @@ from blockio_plugin.rules.peer_log import PeerLog
 from blockio_plugin.rules.traffic import Traffic
 from blockio_plugin.rules.view_bar import draw_views
 from blockio_plugin.rules.views import ViewRanges
+from blockio_plugin.services.abc import PeerID
 from blockio_plugin.services.collector import AvailabilityCollector
 from blockio_plugin.services.observer import Observer
+
+
+def name_peer(peer: PeerID) -> str:
+    """The first digits of its public key, as the tables have it, and where it is."""
+    if not isinstance(peer, SessionAPI):
+        return str(peer)
+    remote = peer.remote
+    place = f"@{remote.address.ip}" if remote.address else ""
+    return remote.pubkey.to_hex()[2:10] + place
 
 
 class StatusResponder(Service):

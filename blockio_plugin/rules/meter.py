@@ -1,5 +1,6 @@
 """How much of something there was, and how fast it has come lately."""
 from collections import deque
+from math import inf
 from typing import Deque, Tuple
 
 BUCKET_TIME = 5.0
@@ -22,6 +23,8 @@ class Meter:
     def __init__(self, now: float) -> None:
         self.total = 0
         """The amount since the beginning."""
+        self.last_at = -inf
+        """When something came last (s)."""
         self._began_at = now
         self._index = 0
         self._buckets: Deque[int] = deque([0], maxlen=HISTORY_BUCKETS + 1)
@@ -30,6 +33,8 @@ class Meter:
         """So much came just now."""
         self._move_on(now)
         self.total += amount
+        if amount:
+            self.last_at = now
         self._buckets[-1] += amount
 
     def rate(self, now: float) -> float:

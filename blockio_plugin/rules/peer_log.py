@@ -1,6 +1,6 @@
 """Who came and went, and what else is worth telling of."""
 from collections import deque
-from typing import Deque, Dict, NamedTuple, Optional, Tuple
+from typing import Callable, Deque, Dict, NamedTuple, Optional, Tuple
 
 from blockio_plugin.rules.requests import PeerID
 
@@ -23,9 +23,11 @@ class PeerLog:
     The connected peers by what they call themselves, and the latest news.
 
     :param now: when the node has begun (s): without a peer until one joins
+    :param name_peer: gives the name of a peer that people know it by
     """
 
-    def __init__(self, now: float) -> None:
+    def __init__(self, now: float, name_peer: Callable[[PeerID], str] = str) -> None:
+        self._name_peer = name_peer
         self._clients: Dict[PeerID, str] = {}
         self._news: Deque[News] = deque(maxlen=MAX_NEWS)
         self._dropped: Optional[News] = None
@@ -35,18 +37,20 @@ class PeerLog:
         """``peer``, which says that it is ``client``, is connected."""
         self._clients[peer] = client
         self._alone_since = None
-        self.note(f"{peer} joined: {client}" if client else f"{peer} joined", now)
+        name = self._name_peer(peer)
+        self.note(f"{name} joined: {client}" if client else f"{name} joined", now)
 
     def leave(self, peer: PeerID, reason: Optional[str], now: float) -> None:
         """The connection is gone. ``reason``: what we dropped it for, None where we did not."""
+        name = self._name_peer(peer)
         self._clients.pop(peer, None)
         if not self._clients and self._alone_since is None:
             self._alone_since = now
         if reason is None:
-            self.note(f"{peer} left", now)
+            self.note(f"{name} left", now)
         else:
             self._dropped = News(now, reason)
-            self.note(f"{peer} was dropped: {reason}", now)
+            self.note(f"{name} was dropped: {reason}", now)
 
     def note(self, text: str, now: float) -> None:
         """Something happened."""

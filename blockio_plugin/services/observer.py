@@ -13,6 +13,9 @@ from blockio_plugin.rules.status import FetchStatus, PeerState, PeerStatus
 from blockio_plugin.rules.traffic import Traffic
 from blockio_plugin.services.abc import ChainHead, PeerID
 
+STILL_TIME = 1.0
+"""Seconds without an imported block after which it is told why nothing moves."""
+
 
 class StatusSource(Protocol):
     """What knows how fetching goes: the importer, which knows why importing does not."""
@@ -91,7 +94,8 @@ class Observer:
         if not status.peers:
             return self._log.tell_absence(now)
         if has_target:
-            return status.idle_reason
+            moves = now < self._traffic.imported.last_at + STILL_TIME
+            return None if moves else status.idle_reason
         foreign = self._foreign_schemes(status.peers)
         if len(foreign) < len(status.peers):
             return "no peer has said yet which views it covers"

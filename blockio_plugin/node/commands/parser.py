@@ -1,0 +1,39 @@
+"""
+The command lines of ``trinity blockio ...``. Trinity imports this for every one of its commands, so
+what the commands do is imported when one is run.
+"""
+import argparse
+from importlib import import_module
+import sys
+
+COMMAND = "blockio"
+"""The command of Trinity that ours are sub-commands of."""
+
+MARK = "blockio_command"
+"""The attribute of parsed flags that holds the name of our command, where it is one of ours."""
+
+
+def add_commands(subparser: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the commands to Trinity's."""
+    parser = subparser.add_parser(COMMAND, help="look at a running node's block I/O")
+    commands = parser.add_subparsers(dest=MARK, metavar="COMMAND")
+    commands.required = True
+    # Trinity's own flags come before the name of the command.
+    status = commands.add_parser("status", help="say how block I/O of the running node is doing")
+    status.add_argument("--json", action="store_true", help="as one JSON object")
+    status.add_argument("--watch", action="store_true", help="again every two seconds")
+    commands.add_parser("watch", help="show it on a live screen")
+
+
+def is_command(args: argparse.Namespace) -> bool:
+    """Whether the flags are those of one of our commands."""
+    return hasattr(args, MARK)
+
+
+def run_command(args: argparse.Namespace) -> None:
+    """
+    Run the command and end the process. Nothing is written to the data directory, and no log file
+    of a running node is touched: Trinity would do both before it runs a command.
+    """
+    module = import_module(f"blockio_plugin.node.commands.{getattr(args, MARK)}")
+    sys.exit(module.main(args))
