@@ -1,4 +1,4 @@
-"""The whole view range in one line: what is held, here, under way, wanted, and in nobody's hands."""
+"""The whole view range in one line: what is held, here, asked for, wanted, in nobody's hands."""
 from typing import Tuple
 
 from blockio_plugin.rules.ledger import Ledger

@@ -1,4 +1,4 @@
-"""Counts what passes between peers and us, and notes who comes and goes, and otherwise passes it on."""
+"""Counts what passes between peers and us, and notes who comes and goes."""
 from typing import AsyncIterator, Callable
 
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView

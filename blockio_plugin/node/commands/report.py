@@ -27,7 +27,7 @@ class PeerReport:
     score: Optional[float]
     """Seconds per block it supplies, lower is better; null before it supplied one."""
     round_trip: Optional[float]
-    """Seconds from a request to an answer that costs it nothing; null before it supplied a block."""
+    """Seconds from a request to an answer that costs it nothing; null where not measured."""
     open_requests: int
     """Requests that it has not answered yet and still has time for."""
     blocks: int

@@ -66,7 +66,7 @@ CELLS = {
     MISSING: CellStyle("×", "!", "red", "no peer"),
     UNKNOWN: CellStyle("?", "?", "magenta", "not held"),
 }
-"""The kinds of cells, in the order of the legend; each has a shape of its own, for want of colour."""
+"""The kinds of cells, in the order of the legend; each has a shape of its own beside its colour."""
 
 LEVELS = " ▁▂▃▄▅▆▇█"
 """Heights of the line of blocks/s."""
@@ -105,9 +105,11 @@ def draw(view: View, room: Room) -> RenderableType:
     if view.status is None:
         return Group(*lines)
     report = make_report(view.status)
-    dim = "dim" if view.trouble else ""
+    role = Text(tell_role(report))
+    if view.trouble:
+        role.append(f" (as it was {view.age:.0f} s ago)", style="red")
     lines += [
-        _cut(Text(tell_role(report), style=dim), room),
+        _cut(role, room),
         Text(),
         _draw_progress(report, room),
         _draw_rate(view.status, room),
@@ -131,11 +133,9 @@ def _label(name: str) -> Text:
 
 
 def _draw_title(view: View, room: Room) -> Text:
-    title = Text("Block I/O ", style="bold").append(view.place, style="")
     if view.trouble:
-        ago = "" if view.status is None else f" (shown as it was {view.age:.0f} s ago)"
-        title.append(f": {view.trouble}{ago}", style="bold red")
-    return _cut(title, room)
+        return _cut(Text(f"Block I/O: {view.trouble}", style="bold red"), room)
+    return _cut(Text("Block I/O ", style="bold").append(view.place, style=""), room)
 
 
 def _draw_progress(report: StatusReport, room: Room) -> Text:

@@ -17,7 +17,6 @@ CLIENT_WIDTH = 24
 """Characters of a client's name that are shown, most."""
 
 
-
 def tell_role(report: StatusReport) -> str:
     """What block I/O does in the node."""
     does = "drives the chain" if report.role == "drives" else "assists Trinity's own syncer"

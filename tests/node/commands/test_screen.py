@@ -106,9 +106,10 @@ def test_few_peers_are_shown_where_the_screen_is_low(
 
 def test_without_a_node_the_last_state_stays(make_status: MakeStatus) -> None:
     screen = show(make_status(), 120, trouble="the node ended")
-    assert "/data/f: the node ended (shown as it was 3 s ago)" in screen
+    assert screen.startswith("Block I/O: the node ended")
+    assert "slot:30 (as it was 3 s ago)" in screen
     assert "18.9 %" in screen
-    assert show(None, trouble="no node runs") == "Block I/O /data/f: no node runs\n"
+    assert show(None, trouble="no node runs") == "Block I/O: no node runs\n"
 
 
 def test_levels() -> None:
