@@ -9,7 +9,7 @@ import uuid
 
 from lahja import AsyncioEndpoint, ConnectionConfig, EndpointAPI
 from lahja.exceptions import ConnectionAttemptRejected, RemoteDisconnected
-from trinity.config import Eth1AppConfig, TrinityConfig
+from trinity.config import TrinityConfig
 from trinity.constants import APP_IDENTIFIER_ETH1, MAINNET_NETWORK_ID
 from trinity.exceptions import AmbigiousFileSystem
 from trinity.network_configurations import PRECONFIGURED_NETWORKS
@@ -48,7 +48,7 @@ def find_ipc_dir(args: argparse.Namespace) -> Path:
         # Its data directory tells all that is needed, and its genesis is not.
         found.network_id = MAINNET_NETWORK_ID
     try:
-        config = TrinityConfig.from_parser_args(found, APP_IDENTIFIER_ETH1, (Eth1AppConfig,))
+        config = TrinityConfig.from_parser_args(found, APP_IDENTIFIER_ETH1, ())
         ipc_dir: Path = config.ipc_dir
     except AmbigiousFileSystem:
         raise NoNode("no data directory: use --data-dir or --trinity-root-dir") from None
