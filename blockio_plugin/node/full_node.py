@@ -1,4 +1,5 @@
 """Trinity's full node, with the sub-protocol on its connections and our event server beside."""
+from functools import partial
 import os
 from typing import Any, Dict, Type
 
@@ -20,6 +21,7 @@ from blockio_plugin.node.process_watchdog import follow_parent
 from blockio_plugin.node.stop_signals import hand_stop_signals_up
 from blockio_plugin.node.syncer_stand_in import SyncerStandIn
 from blockio_plugin.protocol import armour
+from blockio_plugin.protocol.dial_report import DialReport
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.servers import BlockIOEventServer
 
@@ -29,7 +31,8 @@ class BlockIOFullNode(FullNode):
 
     def get_p2p_server(self) -> FullServer:
         server = super().get_p2p_server()
-        server.peer_pool.peer_factory_class = BlockIOPeerFactory
+        dials = DialReport(self.trinity_config.preferred_nodes or ())
+        server.peer_pool.peer_factory_class = partial(BlockIOPeerFactory, dials=dials)
         return server
 
     async def run(self) -> None:

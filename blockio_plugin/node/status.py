@@ -29,7 +29,7 @@ def name_peer(peer: PeerID) -> str:
         return str(peer)
     remote = peer.remote
     place = f"@{remote.address.ip}" if remote.address else ""
-    return remote.pubkey.to_hex()[2:10] + place
+    return f"{remote.pubkey.to_hex()[2:10]}{place}"
 
 
 class StatusResponder(Service):

@@ -178,6 +178,10 @@ async def test_peer_without_the_protocol_is_not_reported(node: Node, process: Pr
     joined = await process.next()
     assert len(node.pool.connected_nodes) == 2
     assert node.pool.connected_nodes[joined.session].speaks_blockio
+    # Neither is it called what it is not.
+    for session, peer in node.pool.connected_nodes.items():
+        kind = "BlockIOPeer" if session == joined.session else "ETHPeer"
+        assert str(peer).startswith(kind + " ")
     assert vanilla.is_alive
 
 

@@ -1,13 +1,9 @@
 from typing import List, Set, Tuple
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
-from blockio_plugin.rules.head_number import (
-    MAX_SOUNDINGS,
-    NEAR_VIEWS,
-    HeadNumber,
-    Sounding,
-)
+from blockio_plugin.rules.head_number import MAX_SOUNDINGS, NEAR_VIEWS, HeadNumber, Sounding
 
 HEAD = Sounding(1000, 700)
 

@@ -1,6 +1,7 @@
 from typing import List, Set
 
-from hypothesis import given, strategies as st
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.peer_book import PeerBook

@@ -2,25 +2,21 @@
 import argparse
 import asyncio
 from pathlib import Path
-import sys
 import time
 from typing import Callable, Optional
 
 from blockio_plugin.events import BlockIOStatus
-from blockio_plugin.node.commands.ending import FAILED, OK, run_until_end
+from blockio_plugin.extras import needs_extra
+from blockio_plugin.node.commands.ending import OK, run_until_end
 from blockio_plugin.node.commands.report import make_report
 from blockio_plugin.node.commands.running_node import NoNode, connect, find_ipc_dir
 from blockio_plugin.node.commands.text import tell_line
 
-try:
+with needs_extra("tools", "trinity blockio watch"):
     from rich.console import Console
     from rich.live import Live
 
     from blockio_plugin.node.commands.screen import Room, View, draw
-
-    HAS_RICH = True
-except ImportError:
-    HAS_RICH = False
 
 LOOK_INTERVAL = 0.5
 """Seconds between two looks at the node, on a screen."""
@@ -31,20 +27,12 @@ LINE_INTERVAL = 5.0
 RETRY_INTERVAL = 1.0
 """Seconds between two looks for a node that is not there."""
 
-NEEDS_RICH = (
-    "trinity blockio watch needs the extra 'tools': pip install 'blockio_plugin[tools]'"
-)
-"""What a plain install says."""
-
 Show = Callable[[Optional[BlockIOStatus], Optional[str]], None]
 """Is given what the node says, or why it says nothing."""
 
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; the exit status."""
-    if not HAS_RICH:
-        print(NEEDS_RICH, file=sys.stderr)
-        return FAILED
     return run_until_end(_run(args), OK)
 
 
@@ -75,7 +63,7 @@ async def follow(ipc_dir: Path, show: Show, interval: float) -> None:
 class Lines:
     """Shows plain lines, one for each look; that there is no node is said once."""
 
-    def __init__(self, console: "Console") -> None:
+    def __init__(self, console: Console) -> None:
         self._console = console
         self._trouble: Optional[str] = None
 
@@ -94,7 +82,7 @@ class Lines:
 class Screen:
     """Shows the whole screen anew at each look. What a node said last stays while it is gone."""
 
-    def __init__(self, place: str, live: "Live") -> None:
+    def __init__(self, place: str, live: Live) -> None:
         self._place = place
         self._live = live
         self._status: Optional[BlockIOStatus] = None
