@@ -11,8 +11,9 @@ from blockio_plugin.rules.outlook import Outlook
 from blockio_plugin.rules.peer_log import PeerLog
 from blockio_plugin.services.observer import Observer
 
-REPORT_INTERVAL = 6.0
-"""Seconds between two lines while syncing: ten a minute."""
+REPORT_INTERVAL = 7.5
+"""Seconds between two lines while syncing: eight a minute. Trinity has one or two of its own, and
+there is one on what was served."""
 
 LONELY_INTERVAL = 60.0
 """Seconds between two lines while there is nobody to sync from, which may be as it should."""

@@ -141,10 +141,10 @@ async def lines_of(
     return [record.getMessage() for record in caplog.records if "Reporter" in record.name]
 
 
-async def test_ten_lines_a_minute_while_syncing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_eight_lines_a_minute_while_syncing(caplog: pytest.LogCaptureFixture) -> None:
     scene = Scene()
     scene.join("alice", 99)
-    assert len(await lines_of(scene, 61, caplog)) == 10
+    assert len(await lines_of(scene, 61, caplog)) == 8
 
 
 async def test_one_line_when_synced(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,7 +4,10 @@ what the commands do is imported when one is run.
 """
 import argparse
 from importlib import import_module
+from pathlib import Path
 import sys
+
+from blockio_plugin.node.commands.view_ranges import parse_views
 
 COMMAND = "blockio"
 """The command of Trinity that ours are sub-commands of."""
@@ -23,6 +26,18 @@ def add_commands(subparser: "argparse._SubParsersAction[argparse.ArgumentParser]
     status.add_argument("--json", action="store_true", help="as one JSON object")
     status.add_argument("--watch", action="store_true", help="again every two seconds")
     commands.add_parser("watch", help="show it on a live screen")
+    fetch = commands.add_parser(
+        "fetch", help="fetch blocks through the running node, from its chain and its peers"
+    )
+    fetch.add_argument(
+        "views", type=parse_views, metavar="START..STOP", help="views, without STOP"
+    )
+    fetch.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.rlp",
+        help="write them there, in the form that 'trinity import' takes",
+    )
 
 
 def is_command(args: argparse.Namespace) -> bool:
