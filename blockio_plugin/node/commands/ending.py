@@ -19,9 +19,8 @@ def run_until_end(work: Awaitable[int], interrupted: int = INTERRUPTED) -> int:
     :param interrupted: the exit status where somebody ends it before, by Ctrl-C or SIGTERM
     """
     warnings.simplefilter("ignore")
-    # A connection that ends is told of by the command itself.
-    logging.getLogger("lahja").setLevel(logging.CRITICAL)
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    # What there is to say is said by the command itself.
+    logging.disable(logging.CRITICAL)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     task = asyncio.ensure_future(work, loop=loop)

@@ -7,6 +7,9 @@ from importlib import import_module
 from pathlib import Path
 import sys
 
+from p2p.kademlia import Node
+from p2p.validation import validate_enode_uri
+
 from blockio_plugin.node.commands.view_ranges import parse_views
 
 COMMAND = "blockio"
@@ -38,6 +41,38 @@ def add_commands(subparser: "argparse._SubParsersAction[argparse.ArgumentParser]
         metavar="FILE.rlp",
         help="write them there, in the form that 'trinity import' takes",
     )
+    probe = commands.add_parser(
+        "probe", help="look at any node from outside, and whether it keeps to the protocol"
+    )
+    probe.add_argument("enode", type=parse_enode, metavar="ENODE", help="its address")
+    probe.add_argument(
+        "--views",
+        type=parse_views,
+        metavar="START..STOP",
+        help="ask for blocks in these views only, without STOP",
+    )
+    probe.add_argument(
+        "--genesis",
+        dest="genesis_file",
+        type=Path,
+        metavar="FILE",
+        help="the genesis (EIP-1085) of a node that does not give it",
+    )
+    probe.add_argument("--json", action="store_true", help="as one JSON object")
+
+
+def parse_enode(text: str) -> str:
+    """
+    Check an address.
+
+    :raise argparse.ArgumentTypeError: it is none; the message is one line
+    """
+    try:
+        validate_enode_uri(text)
+        Node.from_uri(text)
+    except Exception as err:
+        raise argparse.ArgumentTypeError(f"{text!r} is no enode: {err}") from None
+    return text
 
 
 def is_command(args: argparse.Namespace) -> bool:
