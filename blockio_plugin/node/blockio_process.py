@@ -103,7 +103,7 @@ class BlockIO(Service):
         facts = BusFacts(self._event_bus)
         group = FetchGroup(fetch, peers, random.Random(self._seed))
         group.note_own_ranges((await self._chain.fetch_availability()).ranges)
-        scheduler = Scheduler(group, wire, clock, facts)
+        scheduler = Scheduler(group, self._inbox, wire, clock, facts)
         fetcher = Fetcher(group, self._chain, self._scheme, scheduler.wake, clock)
         advertiser = Advertiser(wire, random.Random(self._seed))
         server = Server(self._chain, wire)

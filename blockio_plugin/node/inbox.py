@@ -1,13 +1,12 @@
 """What peers send, taken from the event bus in one order."""
-import asyncio
-from typing import AsyncIterator, Set
+from typing import AsyncIterator, Optional, Set
 
 from lahja import EndpointAPI
 from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT, TO_NETWORKING_BROADCAST_CONFIG
 from trinity.protocol.eth.events import NewBlockEvent, NewBlockHashesEvent
 
 from blockio_plugin.node.head_news import HeadNews
-from blockio_plugin.protocol.api import decline
+from blockio_plugin.protocol import events
 from blockio_plugin.protocol.events import (
     AvailabilityReceived,
     BlockIOPeerJoined,
@@ -27,7 +26,9 @@ from blockio_plugin.services.abc import (
     PeerJoined,
     PeerLeft,
     RequestReceived,
+    RequestVoided,
 )
+from blockio_plugin.services.event_queue import EventQueue
 
 MAX_INBOX_BYTES = 64 * 1024 * 1024
 """
@@ -46,7 +47,7 @@ class BusInbox(InboxAPI):
 
     Each connection bounds how much it passes on: adverts by rate, requests by how many are
     unanswered, answers by what we asked for. Many answers of huge blocks may still come at once:
-    those for which there is no place are taken as declined, and asked for again.
+    those for which there is no place are voided, and asked for again.
     """
 
     def __init__(self, event_bus: EndpointAPI, scheme: ViewScheme) -> None:
@@ -54,11 +55,11 @@ class BusInbox(InboxAPI):
         self._news = HeadNews(scheme)
         self._announced: Set[PeerID] = set()
         """Who has an announcement in the queue: one at a time, since the next advert has it all."""
-        self._queue: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
+        self._queue = EventQueue()
         self._bytes = 0
 
     async def stream(self) -> AsyncIterator[PeerEvent]:
-        bus, put = self._event_bus, self._queue.put_nowait
+        bus, put = self._event_bus, self._queue.put
         subscriptions = (
             bus.subscribe(BlockIOPeerJoined, lambda event: put(_joined(event))),
             bus.subscribe(
@@ -72,6 +73,10 @@ class BusInbox(InboxAPI):
                 BlocksRequested, lambda event: put(RequestReceived(event.session, event.request))
             ),
             bus.subscribe(BlocksReceived, self._put_answer),
+            bus.subscribe(
+                events.RequestVoided,
+                lambda event: put(RequestVoided(event.session, event.request_id)),
+            ),
             bus.subscribe(
                 NewBlockEvent, lambda event: self._news.learn(event.command.payload.block.header)
             ),
@@ -87,8 +92,7 @@ class BusInbox(InboxAPI):
                 connected.add(peer.session)
                 yield _joined(peer)
             # What they advertised before we listened follows on its own, as adverts.
-            while True:
-                event = await self._queue.get()
+            async for event in self._queue.stream():
                 if isinstance(event, AnswerReceived):
                     self._bytes -= sum(map(len, event.answer.blocks))
                 if isinstance(event, HeadAnnounced):
@@ -107,17 +111,21 @@ class BusInbox(InboxAPI):
             for subscription in subscriptions:
                 subscription.unsubscribe()
 
+    @property
+    def oldest_answer(self) -> Optional[float]:
+        return self._queue.oldest_answer
+
     def _put_announced(self, event: NewBlockHashesEvent) -> None:
         view = self._news.find_view(event.command.payload)
         if view is not None and event.session not in self._announced:
             self._announced.add(event.session)
-            self._queue.put_nowait(HeadAnnounced(event.session, view))
+            self._queue.put(HeadAnnounced(event.session, view))
 
     def _put_answer(self, event: BlocksReceived) -> None:
         answer = event.answer
         size = sum(map(len, answer.blocks))
         if self._bytes + size > MAX_INBOX_BYTES:
-            answer = decline(answer.request_id, answer.start_view)
+            self._queue.put(RequestVoided(event.session, answer.request_id))
         else:
             self._bytes += size
-        self._queue.put_nowait(AnswerReceived(event.session, answer))
+            self._queue.put(AnswerReceived(event.session, answer, event.arrived_at))

@@ -53,10 +53,26 @@ class BlocksRequested(BaseEvent):
 
 @dataclass
 class BlocksReceived(BaseEvent):
-    """A peer answered a request that we made on this connection and that was still open."""
+    """
+    A peer answered a request that we made on this connection and that was still open.
+
+    ``arrived_at``: seconds of the machine's monotonic clock, which all its processes share.
+    """
 
     session: SessionAPI
     answer: BlocksByView
+    arrived_at: float
+
+
+@dataclass
+class RequestVoided(BaseEvent):
+    """
+    A request that we made will bring nothing, and its peer is not to blame: it could not be sent,
+    or there was no place for its answer.
+    """
+
+    session: SessionAPI
+    request_id: int
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """The bridge between the connections and the event bus, in the process that holds both."""
 import asyncio
 import logging
+import time
 from typing import Any, Callable, Dict, FrozenSet, NamedTuple, Type, TypeVar
 
 from async_service import Service
@@ -20,6 +21,7 @@ from blockio_plugin.protocol.events import (
     DropPeerCommand,
     GetBlockIOPeersRequest,
     GetBlockIOPeersResponse,
+    RequestVoided,
     SendAvailabilityCommand,
     SendBlocksByViewCommand,
     SendGetBlocksByViewCommand,
@@ -73,11 +75,14 @@ class BlockIOEventServer(Service, PeerSubscriber):
         peer_pool: BasePeerPool,
         listener: str,
         get_unsent_bytes: Callable[[ConnectionAPI], int],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         ``listener`` is the endpoint that asks who is there, and ``get_unsent_bytes`` tells how much
-        of what was sent a connection still holds.
+        of what was sent a connection still holds. ``clock``: seconds, the one that the services of
+        the other process go by.
         """
+        self._clock = clock
         self._listener = listener
         self._event_bus = event_bus
         self._peer_pool = peer_pool
@@ -128,10 +133,11 @@ class BlockIOEventServer(Service, PeerSubscriber):
             else:
                 peer.blockio_api.send_answer(decline(payload.request_id, payload.start_view))
         elif self._outbox_bytes < MAX_OUTBOX_BYTES:
-            self._tell(BlocksReceived(peer.session, payload), size=sum(map(len, payload.blocks)))
+            event = BlocksReceived(peer.session, payload, self._clock())
+            self._tell(event, size=sum(map(len, payload.blocks)))
         else:
-            # To block I/O it is a request that timed out.
             self.logger.warning("Lost an answer of %s: block I/O is too far behind", peer)
+            self._tell(RequestVoided(peer.session, payload.request_id))
 
     def _tell(
         self,
@@ -189,7 +195,8 @@ class BlockIOEventServer(Service, PeerSubscriber):
     def _send_request(self, command: SendGetBlocksByViewCommand) -> None:
         peer = self._peers.get(command.session)
         if peer is not None and not peer.blockio_api.send_request(command.request):
-            self.logger.debug("Did not ask %s: it owes us too many answers", peer)
+            self.logger.debug("Did not ask %s: it owes us too many answers, or is leaving", peer)
+            self._tell(RequestVoided(command.session, command.request.request_id))
 
     def _send_answer(self, command: SendBlocksByViewCommand) -> None:
         peer = self._peers.get(command.session)

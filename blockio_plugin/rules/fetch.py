@@ -195,9 +195,9 @@ class Fetch(Intake):
             proposal.copy_of is not None,
             now,
             compute_deadline(self.peers, peer, proposal.blocks, now),
+            self,
         )
         self.peers.scores[peer].asked(now)
-        entry.owner = self
         self.neglect.note_asked(peer, views, self.ledger)
         entry.arrived_before = self.peers.arrivals.total
         if proposal.copy_of is not None:
@@ -210,13 +210,17 @@ class Fetch(Intake):
             self._survey.forget_ranking()
         return entry.request
 
-    def undelivered(self, request_id: int, now: float) -> None:
-        """A request could not be sent: its views are wanted again, and nobody is to blame."""
-        entry = self.peers.tracker.find(request_id)
+    def void(self, peer: PeerID, request_id: int, now: float) -> None:
+        """
+        A request will bring nothing, and ``peer`` is not to blame: it was not sent, or we had no
+        place for the answer. Its views are wanted again. One that is not known is no error.
+        """
+        entry = self.peers.tracker.find(peer, request_id)
         if entry is not None:
             self.peers.tracker.close(entry)
-            self._return_views(entry)
-            self.peers.scores[entry.request.peer].undelivered(now)
+            if not entry.is_late:
+                self._return_views(entry)
+            self.peers.scores[peer].voided(now)
 
     def _return_views(self, entry: OpenRequest) -> None:
         for fetch in self.peers.fetches:
@@ -338,7 +342,4 @@ class Fetch(Intake):
     @property
     def own_blocks_in_flight(self) -> float:
         """The same of the requests that this fetch made."""
-        tracker = self.peers.tracker
-        if len(self.peers.fetches) == 1:
-            return tracker.blocks
-        return sum(entry.blocks for entry in tracker.open_requests() if entry.owner is self)
+        return self.peers.tracker.blocks_of(self)

@@ -7,10 +7,11 @@ Who comes first:
    may owe us in flight. They get it first, so it is theirs however busy the chain is.
 2. Then the chain asks for all it wants.
 3. What peers may still be asked for after that goes to the others.
+4. Among the others, whoever was given least goes first: start-time fair queueing, counted in blocks
+   asked for.
 """
-from collections import deque
 from random import Random
-from typing import Deque, List, Optional, Tuple
+from typing import List, Optional, Tuple
 
 from blockio_plugin.rules.fetch import Fetch
 from blockio_plugin.rules.peer_book import PeerBook
@@ -48,7 +49,7 @@ class FetchGroup:
         self._peers = peers
         self._random = random
         self._fetches: List[ViewsFetch] = []
-        self._turn = 0
+        self._turn = 0.0
         self._own_ranges: ViewRanges = ()
 
     def begin(self, ranges: ViewRanges, window: int, now: float) -> ViewsFetch:
@@ -107,15 +108,17 @@ class FetchGroup:
 
     def _plan_others(self, allowance: float, now: float) -> Tuple[Request, ...]:
         requests: Tuple[Request, ...] = ()
-        line: Deque[ViewsFetch] = deque(self.working)
-        line.rotate(-self._turn)
-        self._turn += 1
-        for fetch in line:
+        for fetch in sorted(self.working, key=lambda fetch: fetch.turn):
             if allowance < 1:
                 break
             before = fetch.blocks_in_flight
             requests += fetch.plan(allowance, now)
-            allowance -= fetch.blocks_in_flight - before
+            asked = fetch.blocks_in_flight - before
+            allowance -= asked
+            if asked > 0:
+                # Who wanted nothing for a time is owed nothing for it.
+                self._turn = max(self._turn, fetch.turn)
+                fetch.turn = self._turn + asked
         return requests
 
     def expire(self, now: float) -> Tuple[Request, ...]:

@@ -304,11 +304,16 @@ class _Round:
         if not score.known:
             first = FIRST_REQUESTS[:1] if score.empty_answers else FIRST_REQUESTS
             return first[unanswered] if unanswered < len(first) else 0
+        owed = queue.blocks + self._owed.get(peer, 0.0)
+        if unanswered == 1 and self._is_to_be_followed(peer):
+            return score.request_blocks
         if unanswered and score.sure_overhead > REQUEST_TIME:
-            # Of two at a time the second tells what is overhead, and what only the way.
-            issued = queue.issued + self._asked.get(peer, 0)
-            return score.request_blocks if unanswered == 1 and not issued % PROBE_EVERY else 0
-        if unanswered and queue.blocks + self._owed.get(peer, 0.0) > score.refill_below:
+            if score.request_blocks < score.answer_limit or owed >= score.cap:
+                return 0
+            # No request may bring more, so only another one fills the way.
+            is_busy = unanswered * score.service_time(score.request_blocks) > score.round_trip
+            return 0 if is_busy else score.request_blocks
+        if unanswered and owed > score.refill_below:
             return 0
         blocks = score.request_blocks * self._stretch
         if self._is_to_be_probed(peer):
@@ -316,11 +321,23 @@ class _Round:
         return min(blocks, score.answer_limit)
 
     def _is_to_be_probed(self, peer: PeerID) -> bool:
-        score, queue = self._scores[peer], self._tracker.queues[peer]
-        if not score.is_vague:
-            return False
-        turn = (queue.issued + self._asked.get(peer, 0)) % PROBE_EVERY
-        return turn == len(FIRST_REQUESTS) or score.answers < len(FIRST_REQUESTS)
+        """Whether its next request should ask for more, which tells what is overhead."""
+        score = self._scores[peer]
+        is_new = score.answers < len(FIRST_REQUESTS)
+        return score.is_vague and (is_new or self._count_turns(peer) == len(FIRST_REQUESTS))
+
+    def _is_to_be_followed(self, peer: PeerID) -> bool:
+        """
+        Whether its next request should follow the one that is open, whatever it owes: of two at a
+        time the second tells what is work, and what only the way.
+        """
+        score = self._scores[peer]
+        is_open = score.is_vague or score.sure_overhead > REQUEST_TIME
+        return is_open and not self._count_turns(peer)
+
+    def _count_turns(self, peer: PeerID) -> int:
+        """Where it stands between two probes."""
+        return (self._tracker.queues[peer].issued + self._asked.get(peer, 0)) % PROBE_EVERY
 
     def _next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
         demand, score = self._demand, self._scores[peer]
@@ -336,7 +353,8 @@ class _Round:
             if start is None or start >= stop:
                 self._cursors[number] = VIEW_LIMIT
                 continue
-            size = self._fit(peer, blocks, segment.holders, demand.ranking.standings[number])
+            standing = demand.ranking.standings[number]
+            size = self._fit(peer, blocks, start, segment.holders, standing)
             if not size:
                 continue
             place = self._begin_at(score, start, stop)
@@ -375,7 +393,7 @@ class _Round:
 
     def _is_left_to_others(self, peer: PeerID, view: int) -> bool:
         """
-        Whether the peer has let requests go by, and one that has not can be asked for the view:
+        Whether the peer has let requests go by, and one that answers can be asked for the view:
         then nothing should depend on this one.
         """
         if not self._tracker.queues[peer].late:
@@ -384,7 +402,7 @@ class _Round:
             self._trusted = [
                 other
                 for other, queue in self._tracker.queues.items()
-                if not queue.late and self._scores[other].known
+                if not (queue.late or self._scores[other].declines) and self._scores[other].known
             ]
         return any(self._table.may_ask(other, view, self._now) for other in self._trusted)
 
@@ -392,9 +410,17 @@ class _Round:
         return max(1, min(blocks, int(self._scores[peer].answer_limit), MAX_ANSWER_BLOCKS))
 
     def _fit(
-        self, peer: PeerID, blocks: float, holders: Sequence[PeerID], standing: Standing
+        self,
+        peer: PeerID,
+        blocks: float,
+        view: int,
+        holders: Sequence[PeerID],
+        standing: Standing,
     ) -> float:
-        """Cut a request down near the end of a class; 0 where the peer would be too late."""
+        """
+        Cut a request down near the end of a class, in which ``view`` is the lowest one wanted; 0
+        where the peer would be too late.
+        """
         score = self._scores[peer]
         if not score.known:
             return min(blocks, max(1.0, END_SHARE * standing.time_left / score.seconds_per_block))
@@ -403,6 +429,11 @@ class _Round:
             # Each request costs it much, so it gets few: what fits in till the end.
             begin = score.round_trip + score.overhead
             least = max(score.seconds_per_block, LEAST_YIELD * score.overhead)
+            holders = [
+                holder
+                for holder in holders
+                if holder == peer or not self._table.is_excluded(holder, view, self._now)
+            ]
             left = self._time_to_end(score, holders, standing)
             time = left * LONG_SHARE - begin
             if time < least:

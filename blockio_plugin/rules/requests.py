@@ -47,7 +47,9 @@ class OpenRequest:
         "arrived_before",
     )
 
-    def __init__(self, request: Request, blocks: float, is_copy: bool, queued: bool) -> None:
+    def __init__(
+        self, request: Request, blocks: float, is_copy: bool, queued: bool, owner: Hashable
+    ) -> None:
         self.request = request
         self.blocks = blocks
         """Blocks that it will likely bring."""
@@ -73,7 +75,7 @@ class OpenRequest:
         """Whether the peer had other requests to answer when this one was issued."""
         self.arrived_before = 0
         """Blocks that had arrived from everybody when it was issued."""
-        self.owner: Optional[object] = None
+        self.owner = owner
         """The fetch that made it."""
 
     def note_copy(self, original: "OpenRequest", is_probe: bool) -> None:
@@ -113,12 +115,23 @@ class PeerQueue:
         return next(entry for entry in self.unanswered.values() if not entry.is_late)
 
 
+class Load:
+    """Open requests of one owner, and the blocks that they will likely bring."""
+
+    __slots__ = ("requests", "blocks")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.blocks = 0.0
+
+
 class RequestTracker:
     """All unanswered requests. Request ids ascend over all peers and are never used again."""
 
     def __init__(self) -> None:
         self._queues: Dict[PeerID, PeerQueue] = {}
         self._open: Dict[int, OpenRequest] = {}
+        self._loads: Dict[Hashable, Load] = {}
         self._next_id = 1
         self._deadlines: List[Tuple[float, int]] = []
         self.copies = 0
@@ -141,6 +154,11 @@ class RequestTracker:
         del self._queues[peer]
         return still_open
 
+    def blocks_of(self, owner: Hashable) -> float:
+        """Blocks that the open requests of ``owner`` will likely bring."""
+        load = self._loads.get(owner)
+        return load.blocks if load is not None else 0.0
+
     def queue(self, peer: PeerID) -> PeerQueue:
         """The unanswered requests of a known peer."""
         return self._queues[peer]
@@ -159,17 +177,21 @@ class RequestTracker:
         is_copy: bool,
         now: float,
         deadline: float,
+        owner: Hashable = None,
     ) -> OpenRequest:
-        """Record a new request to ``peer`` that will likely bring ``blocks`` blocks."""
+        """Record a request of ``owner`` to ``peer`` that will likely bring ``blocks`` blocks."""
         request = Request(self._next_id, peer, views, max_blocks, now, deadline)
         self._next_id += 1
         queue = self._queues[peer]
-        entry = OpenRequest(request, blocks, is_copy, bool(queue.unanswered))
+        entry = OpenRequest(request, blocks, is_copy, bool(queue.unanswered), owner)
         queue.unanswered[request.request_id] = entry
         queue.blocks += blocks
         queue.issued += 1
         self._open[request.request_id] = entry
         self.blocks += blocks
+        load = self._loads.setdefault(owner, Load())
+        load.requests += 1
+        load.blocks += blocks
         heappush(self._deadlines, (deadline, request.request_id))
         if is_copy:
             self.copies += 1
@@ -181,15 +203,17 @@ class RequestTracker:
 
         :raise Offence: where there is none
         """
-        queue = self._queues[peer]
-        entry = queue.unanswered.get(request_id) or queue.lost.get(request_id)
-        if entry is None and request_id > queue.forgotten_to:
+        entry = self.find(peer, request_id)
+        if entry is None and request_id > self._queues[peer].forgotten_to:
             raise Offence(f"answer to request {request_id}, which is not open")
         return entry
 
-    def find(self, request_id: int) -> Optional[OpenRequest]:
-        """The open request with this id, whoever was asked."""
-        return self._open.get(request_id)
+    def find(self, peer: PeerID, request_id: int) -> Optional[OpenRequest]:
+        """The unanswered request that ``peer`` was sent under this id; None where there is none."""
+        queue = self._queues.get(peer)
+        if queue is None:
+            return None
+        return queue.unanswered.get(request_id) or queue.lost.get(request_id)
 
     def close(self, entry: OpenRequest) -> None:
         """The request is answered, or will never be."""
@@ -248,6 +272,11 @@ class RequestTracker:
     def _forget_open(self, entry: OpenRequest) -> None:
         del self._open[entry.request.request_id]
         self.blocks = self.blocks - entry.blocks if self._open else 0.0
+        load = self._loads[entry.owner]
+        load.requests -= 1
+        load.blocks -= entry.blocks
+        if not load.requests:
+            del self._loads[entry.owner]
         queue = self._queues[entry.request.peer]
         queue.blocks -= entry.blocks
         if len(queue.unanswered) <= queue.late:

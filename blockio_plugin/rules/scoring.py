@@ -348,9 +348,11 @@ class Score:
         self.declines = 0
         self.decline_share -= DECLINE_WEIGHT * self.decline_share
 
-    def undelivered(self, now: float) -> None:
-        """A request could not be sent to it; it is likely about to go."""
-        self._pause(PAUSE, MAX_EMPTY_PAUSE, now)
+    def voided(self, now: float) -> None:
+        """A request did not reach it, or its answer not us: that costs it nothing but a moment."""
+        paid_until, self.earned_at = self.earned_at, self.earned_at - REQUEST_PRICE
+        since = self.earned_at if self.paused_until <= paid_until else self.paused_until
+        self.paused_until = max(since, now + PAUSE)
 
     def timed_out(self, now: float) -> None:
         """An answer is late."""

@@ -86,6 +86,8 @@ class ViewsFetch:
     def __init__(self, ranges: ViewRanges, window: int, random: Random, peers: PeerBook) -> None:
         self.outlet = Outlet(window)
         """Where its blocks leave."""
+        self.turn = 0.0
+        """Where it stands in line: the fetch with the lowest turn is planned first."""
         self._waiting: Deque[ViewRange] = deque(ranges)
         self._random = random
         self._peers = peers

@@ -151,14 +151,31 @@ class RequestReceived(NamedTuple):
 
 
 class AnswerReceived(NamedTuple):
-    """A peer answered."""
+    """A peer answered. ``arrived_at``: seconds of the services' clock when it left the wire."""
 
     peer: PeerID
     answer: BlocksByView
+    arrived_at: float
+
+
+class RequestVoided(NamedTuple):
+    """
+    A request of ours will bring nothing, and its peer is not to blame: it could not be sent, or we
+    had no place for the answer.
+    """
+
+    peer: PeerID
+    request_id: int
 
 
 PeerEvent = Union[
-    PeerJoined, PeerLeft, AdvertReceived, HeadAnnounced, RequestReceived, AnswerReceived
+    PeerJoined,
+    PeerLeft,
+    AdvertReceived,
+    HeadAnnounced,
+    RequestReceived,
+    AnswerReceived,
+    RequestVoided,
 ]
 
 
@@ -168,6 +185,14 @@ class InboxAPI(ABC):
     @abstractmethod
     def stream(self) -> AsyncIterator[PeerEvent]:
         """All events from now on, after a ``PeerJoined`` for each peer that is there already."""
+
+    @property
+    @abstractmethod
+    def oldest_answer(self) -> Optional[float]:
+        """
+        When the oldest answer arrived (s) that whoever reads the stream has not done with; None
+        where there is none. It is done with once the next event is asked for.
+        """
 
 
 class WireAPI(ABC):

@@ -76,6 +76,12 @@ class PeerRequests:
             None if declined else PeerAnswer(answer.covered, tuple(blocks))
         )
 
+    def void(self, peer: PeerID, request_id: int) -> None:
+        """A request will bring nothing; one that was not made here is no error."""
+        waiting = self._waiting.get(request_id)
+        if waiting is not None and waiting.peer == peer and not waiting.answer.done():
+            waiting.answer.set_result(None)
+
     def leave(self, peer: PeerID) -> None:
         """A peer is gone: nothing that it was asked will be answered."""
         self._peers.discard(peer)

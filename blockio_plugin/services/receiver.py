@@ -20,10 +20,10 @@ from blockio_plugin.services.abc import (
     HeadAnnounced,
     InboxAPI,
     PeerEvent,
-    PeerID,
     PeerJoined,
     PeerLeft,
     RequestReceived,
+    RequestVoided,
     WireAPI,
 )
 from blockio_plugin.services.advertiser import Advertiser
@@ -77,7 +77,11 @@ class Receiver(Service):
 
     async def _route(self, event: PeerEvent) -> None:
         if isinstance(event, AnswerReceived):
-            await self._take_answer(event.peer, event.answer)
+            await self._take_answer(event)
+            self._on_progress()
+        elif isinstance(event, RequestVoided):
+            self._requests.void(event.peer, event.request_id)
+            self._fetch.void(event.peer, event.request_id, self._clock())
             self._on_progress()
         elif isinstance(event, RequestReceived):
             if self._collector.is_foreign(event.peer):
@@ -101,8 +105,8 @@ class Receiver(Service):
             self._collector.leave(event.peer)
             self._on_progress()
 
-    async def _take_answer(self, peer: PeerID, answer: BlocksByView) -> None:
-        arrived_at = self._clock()
+    async def _take_answer(self, event: AnswerReceived) -> None:
+        peer, answer, arrived_at = event
         if self._requests.is_own(answer):
             self._requests.take(peer, answer, await self._decode(answer))
             return

@@ -8,7 +8,7 @@ from typing_extensions import Protocol
 
 from blockio_plugin.rules.messages import GetBlocksByView
 from blockio_plugin.rules.requests import Request
-from blockio_plugin.services.abc import FactsAPI, WireAPI
+from blockio_plugin.services.abc import FactsAPI, InboxAPI, WireAPI
 from blockio_plugin.services.facts import NO_FACTS
 from blockio_plugin.services.waiting import wait_at_most
 
@@ -37,11 +37,13 @@ class Scheduler(Service):
     def __init__(
         self,
         fetch: Asking,
+        inbox: InboxAPI,
         wire: WireAPI,
         clock: Callable[[], float],
         facts: FactsAPI = NO_FACTS,
     ) -> None:
         self._fetch = fetch
+        self._inbox = inbox
         self._wire = wire
         self._clock = clock
         self._facts = facts
@@ -54,8 +56,9 @@ class Scheduler(Service):
     async def run(self) -> None:
         while self.manager.is_running:
             self._woken.clear()
-            now = self._clock()
-            for request in self._fetch.expire(now):
+            now, arrived_at = self._clock(), self._inbox.oldest_answer
+            # What waits to be decoded came in time, whatever it has to wait for.
+            for request in self._fetch.expire(now if arrived_at is None else arrived_at):
                 self.logger.debug("No answer for views %s from %s yet", request.views, request.peer)
                 self._facts.views_timed_out(request.peer, request.request_id, request.views)
             for request in self._fetch.plan(now):
@@ -70,5 +73,9 @@ class Scheduler(Service):
                 )
                 self._facts.views_requested(request.peer, request.request_id, request.views)
             wake_at = self._fetch.wake_at(now)
-            delay = MAX_IDLE if wake_at is None else min(MAX_IDLE, max(0.0, wake_at - now))
+            if wake_at is None or arrived_at is not None:
+                # Whoever takes the answers that wait wakes us.
+                delay = MAX_IDLE
+            else:
+                delay = min(MAX_IDLE, max(0.0, wake_at - now))
             await wait_at_most(delay, self._woken.wait())

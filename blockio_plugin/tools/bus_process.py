@@ -12,7 +12,7 @@ import multiprocessing
 import os
 from pathlib import Path
 import signal
-from typing import AsyncIterator, Dict, List, NamedTuple, Sequence, Tuple
+from typing import AsyncIterator, Dict, List, NamedTuple, Optional, Sequence, Tuple
 import uuid
 
 from async_service import background_asyncio_service
@@ -40,6 +40,7 @@ from blockio_plugin.services.abc import (
     WireAPI,
 )
 from blockio_plugin.services.chain_thread import ChainThread
+from blockio_plugin.services.event_queue import EventQueue
 from blockio_plugin.tools.encoded_chain import SLOT, encode_chain
 from blockio_plugin.tools.memory_chain import MemoryChain
 
@@ -84,7 +85,7 @@ class ModelledPeers(InboxAPI, WireAPI):
         self._config = config
         self._chain = chain
         self._views = [block.view for block in chain]
-        self._inbox: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
+        self._inbox = EventQueue()
         self._free_at: Dict[PeerID, float] = {}
 
     async def stream(self) -> AsyncIterator[PeerEvent]:
@@ -93,8 +94,12 @@ class ModelledPeers(InboxAPI, WireAPI):
             yield PeerJoined(f"peer-{number}")
             advert = Availability(SLOT.name, stop - 1, (ViewRange(0, stop),))
             yield AdvertReceived(f"peer-{number}", advert)
-        while True:
-            yield await self._inbox.get()
+        async for event in self._inbox.stream():
+            yield event
+
+    @property
+    def oldest_answer(self) -> Optional[float]:
+        return self._inbox.oldest_answer
 
     def send_availability(self, peer: PeerID, advert: Availability) -> None:
         """They do not care."""
@@ -114,9 +119,8 @@ class ModelledPeers(InboxAPI, WireAPI):
         loop = asyncio.get_event_loop()
         began = max(self._free_at.get(peer, 0.0), loop.time() + self._config.delay)
         self._free_at[peer] = began + len(answer.blocks) / self._config.rate
-        loop.call_at(
-            self._free_at[peer], self._inbox.put_nowait, AnswerReceived(peer, answer)
-        )
+        arrives_at = self._free_at[peer]
+        loop.call_at(arrives_at, self._inbox.put, AnswerReceived(peer, answer, arrives_at))
 
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         """They ask for nothing."""

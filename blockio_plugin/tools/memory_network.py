@@ -35,6 +35,7 @@ from blockio_plugin.services.abc import (
     WireAPI,
 )
 from blockio_plugin.services.chain_thread import ChainThread
+from blockio_plugin.services.event_queue import EventQueue
 from blockio_plugin.tools.memory_chain import MemoryChain
 
 POLL_INTERVAL = 0.02
@@ -115,7 +116,7 @@ class MemoryPeer(WireAPI):
         self._deliver(peer, RequestReceived(self.name, request))
 
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
-        self._deliver(peer, AnswerReceived(self.name, answer))
+        self._deliver(peer, AnswerReceived(self.name, answer, 0.0))
 
     def announce(self, peer: PeerID, view: int) -> None:
         """Say that it has the block of ``view``."""
@@ -177,7 +178,7 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
         """What it leaves to chance is drawn from this."""
         self.uptime = 0.0
         """Seconds that its clock is ahead of the loop's."""
-        self._inbox: "asyncio.Queue[PeerEvent]" = asyncio.Queue()
+        self._inbox = EventQueue()
         self._executor = ThreadPoolExecutor(max_workers=1)
         self._importer = BlockImporter(db, config.full_chain_class, scheme)
         self._filler = GapFiller(db, config.full_chain_class(db), scheme)
@@ -187,12 +188,16 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
         """Its event bus, once it runs."""
 
     def take(self, event: PeerEvent) -> None:
-        self._inbox.put_nowait(event)
+        if isinstance(event, AnswerReceived):
+            event = event._replace(arrived_at=self._read_clock())
+        self._inbox.put(event)
+
+    def _read_clock(self) -> float:
+        return self.uptime + asyncio.get_event_loop().time()
 
     @contextlib.asynccontextmanager
     async def run(self, backfills: bool = False) -> AsyncIterator["MemoryNode"]:
         """Run block I/O of this node as one that drives its chain, by the clock of the loop."""
-        loop = asyncio.get_event_loop()
         async with AsyncioEndpoint(str(self.name)).run() as bus:
             self.bus = bus
             block_io = BlockIO(
@@ -204,7 +209,7 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
                 self._scheme,
                 drives=True,
                 filler=self if backfills else None,
-                clock=lambda: self.uptime + loop.time(),
+                clock=self._read_clock,
                 seed=self.seed,
             )
             async with background_asyncio_service(block_io):
@@ -230,9 +235,12 @@ class MemoryNode(MemoryPeer, InboxAPI, ImporterAPI, GapFillerAPI):
 
         await asyncio.wait_for(poll(), timeout)
 
-    async def stream(self) -> AsyncIterator[PeerEvent]:
-        while True:
-            yield await self._inbox.get()
+    def stream(self) -> AsyncIterator[PeerEvent]:
+        return self._inbox.stream()
+
+    @property
+    def oldest_answer(self) -> Optional[float]:
+        return self._inbox.oldest_answer
 
     async def import_blocks(self, blocks: Tuple[bytes, ...], announce: bool) -> ImportResult:
         self.given += len(blocks)

@@ -22,7 +22,13 @@ from blockio_plugin.protocol.events import (
 )
 from blockio_plugin.rules.messages import BlocksByView
 from blockio_plugin.rules.schemes import NumberScheme
-from blockio_plugin.services.abc import AnswerReceived, HeadAnnounced, PeerJoined, PeerLeft
+from blockio_plugin.services.abc import (
+    AnswerReceived,
+    HeadAnnounced,
+    PeerJoined,
+    PeerLeft,
+    RequestVoided,
+)
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ async def networking(tmp_path: Path) -> AsyncIterator[AsyncioEndpoint]:
         yield endpoint
 
 
-async def test_answers_for_which_there_is_no_place_count_as_declined(
+async def test_answers_for_which_there_is_no_place_are_voided(
     networking: AsyncioEndpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inbox, "MAX_INBOX_BYTES", 25)
@@ -55,17 +61,19 @@ async def test_answers_for_which_there_is_no_place_count_as_declined(
 
         for request_id in range(1, 5):
             answer = BlocksByView(request_id, 7, 1, 9, (b"0123456789",))
-            await networking.broadcast(BlocksReceived(session, answer))
+            await networking.broadcast(BlocksReceived(session, answer, float(request_id)))
         # Only once they have all come is any taken.
-        while own_inbox._queue.qsize() < 4:
+        while len(own_inbox._queue) < 4:
             await asyncio.sleep(0.001)
+        assert own_inbox.oldest_answer == 1.0
         events = [await asyncio.wait_for(stream.__anext__(), 5) for _ in range(4)]
-        answers = [event.answer for event in events if isinstance(event, AnswerReceived)]
-        assert [answer.request_id for answer in answers] == [1, 2, 3, 4]
-        assert [len(answer.blocks) for answer in answers] == [1, 1, 0, 0]
-        assert [answer.length for answer in answers] == [1, 1, 0, 0]
+        answers = [event for event in events if isinstance(event, AnswerReceived)]
+        assert [event.answer.request_id for event in answers] == [1, 2]
+        assert [event.arrived_at for event in answers] == [1.0, 2.0]
+        assert events[2:] == [RequestVoided(session, 3), RequestVoided(session, 4)]
         # There is place again for what comes later.
-        await networking.broadcast(BlocksReceived(session, BlocksByView(5, 7, 1, 9, (b"0" * 25,))))
+        answer = BlocksByView(5, 7, 1, 9, (b"0" * 25,))
+        await networking.broadcast(BlocksReceived(session, answer, 5.0))
         event = await asyncio.wait_for(stream.__anext__(), 5)
         assert isinstance(event, AnswerReceived) and len(event.answer.blocks) == 1
         await stream.aclose()
@@ -89,7 +97,7 @@ async def test_an_announced_head_waits_once_for_each_peer(networking: AsyncioEnd
                 await networking.broadcast(NewBlockHashesEvent(sender, announced))
         await networking.broadcast(BlockIOPeerLeft(session, "garbage"))
         # One of each sender, and that the peer left.
-        while own_inbox._queue.qsize() < 3:
+        while len(own_inbox._queue) < 3:
             await asyncio.sleep(0.001)
         events = [await asyncio.wait_for(stream.__anext__(), 5) for _ in range(2)]
         assert events == [HeadAnnounced(session, 5), PeerLeft(session, "garbage")]

@@ -2,6 +2,7 @@
 import asyncio
 import contextlib
 from pathlib import Path
+import time
 from typing import Any, AsyncIterator, Callable, Dict, List, NamedTuple, Type
 
 from async_service import background_asyncio_service
@@ -13,7 +14,7 @@ import pytest
 from trinity.constants import NETWORKING_EVENTBUS_ENDPOINT, TO_NETWORKING_BROADCAST_CONFIG
 from trinity.protocol.eth.peer import ETHPeerFactory, ETHPeerPool
 
-from blockio_plugin.protocol import servers
+from blockio_plugin.protocol import api, servers
 from blockio_plugin.protocol.api import decline
 from blockio_plugin.protocol.events import (
     AvailabilityReceived,
@@ -23,6 +24,7 @@ from blockio_plugin.protocol.events import (
     BlocksRequested,
     DropPeerCommand,
     GetBlockIOPeersRequest,
+    RequestVoided,
 )
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
@@ -37,6 +39,7 @@ FACTS = (
     AvailabilityReceived,
     BlocksRequested,
     BlocksReceived,
+    RequestVoided,
 )
 
 
@@ -154,11 +157,38 @@ async def test_commands_reach_the_peer(
     process.wire.send_request(session, request(1))
     assert await inbox.next() == [request(1)]
     remote.blockio_api.send_answer(answer(1))
-    assert await process.next() == BlocksReceived(session, answer(1))
+    assert (await process.next()).answer == answer(1)
     remote.blockio_api.send_request(request(9))
     assert await process.next() == BlocksRequested(session, request(9))
     process.wire.send_answer(session, answer(9))
     assert await inbox.next() == [answer(9)]
+
+
+async def test_an_answer_says_when_it_arrived(
+    node: Node, process: Process, make_inbox: Inbox
+) -> None:
+    remote = await node.join()
+    inbox = make_inbox(remote)
+    session = (await process.next()).session
+    process.wire.send_request(session, request(1))
+    await inbox.next()
+    began = time.monotonic()
+    remote.blockio_api.send_answer(answer(1))
+    fact = await process.next()
+    assert began <= fact.arrived_at <= time.monotonic()
+
+
+async def test_a_request_that_cannot_be_sent_is_voided(
+    node: Node, process: Process, make_inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(api, "MAX_OPEN_REQUESTS", 2)
+    remote = await node.join()
+    inbox = make_inbox(remote)
+    session = (await process.next()).session
+    for request_id in (7, 8, 9):
+        process.wire.send_request(session, request(request_id))
+    assert await process.next() == RequestVoided(session, 9)
+    assert await inbox.next(2) == [request(7), request(8)]
 
 
 async def test_drop(node: Node, process: Process, ended: Callable[..., Any]) -> None:
@@ -295,6 +325,7 @@ async def test_answers_that_the_bus_does_not_take_are_lost(
     inbox = make_inbox(remote)
     session = (await process.next()).session
     taken: List[Any] = []
+    voided: List[int] = []
     for request_id in range(3):
         process.wire.send_request(session, request(request_id))
     await inbox.next(3)
@@ -306,6 +337,10 @@ async def test_answers_that_the_bus_does_not_take_are_lost(
     while isinstance(fact, BlocksReceived):
         taken.append(fact)
         fact = await process.next()
+    while isinstance(fact, RequestVoided):
+        voided.append(fact.request_id)
+        fact = await process.next()
     assert fact == AvailabilityReceived(session, ADVERT)
     lost = [record for record in caplog.records if "Lost an answer" in record.getMessage()]
     assert taken and len(taken) + len(lost) == 3
+    assert voided == list(range(len(taken), 3))

@@ -156,7 +156,7 @@ class FetchMachine(RuleBasedStateMachine):
         request = data.draw(st.sampled_from(self.pending))
         if any(r.request_id == request.request_id for r in self.still_open()):
             self.pending.remove(request)
-            self.fetch.undelivered(request.request_id, self.now)
+            self.fetch.void(request.peer, request.request_id, self.now)
             self.act()
 
     def still_open(self) -> List[Request]:

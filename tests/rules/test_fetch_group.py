@@ -291,6 +291,25 @@ def test_the_chain_goes_on_beside_fetches() -> None:
     assert sorted(beside.views(fetch)) == list(range(12000, 13000))
 
 
+@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("peers", ["a", "ab", "abc"])
+def test_fetches_beside_a_sync_get_alike(count: int, peers: str) -> None:
+    chain = make_chain(range(40_000))
+    covers = (ViewRange(0, 40_000),)
+    models = {name: ModelPeer(chain, covers, per_block=0.001) for name in peers}
+    world = World(models, front=Front(1, chain[0].hash), target=30_000)
+    fetches = [
+        world.begin((30_000 + 2_000 * number, 32_000 + 2_000 * number)) for number in range(count)
+    ]
+    # By then each has got half of what it wants, and none has all.
+    while sum(len(world.views(fetch)) for fetch in fetches) < 1000 * count:
+        world._step()
+        for fetch in fetches:
+            world._take(fetch, True)
+    given = [len(world.views(fetch)) for fetch in fetches]
+    assert min(given) > 0.8 * max(given), given
+
+
 def test_an_answer_for_the_chain_serves_a_fetch_too() -> None:
     chain = make_chain(range(1000))
     world = World(

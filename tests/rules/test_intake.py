@@ -54,9 +54,8 @@ class Scene:
         self, peer: str, start: int, stop: int, is_copy: bool = False, is_ours: bool = True
     ) -> OpenRequest:
         views = ViewRange(start, stop)
-        entry = self.peers.tracker.issue(peer, views, 512, 8.0, is_copy, 0.0, 9.0)
-        if is_ours:
-            entry.owner = self.intake
+        owner = self.intake if is_ours else None
+        entry = self.peers.tracker.issue(peer, views, 512, 8.0, is_copy, 0.0, 9.0, owner)
         self.intake.note_issued(views)
         return entry
 

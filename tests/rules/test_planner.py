@@ -291,11 +291,14 @@ def test_a_peer_that_was_late_is_asked_for_what_nobody_else_can_be_asked_for() -
             peers.availability.advertise("other", 9999, (ViewRange(100, 10_000),))
         if "was wrong" in changes:
             peers.availability.disprove("other", ViewRange(0, 100), 10.0)
+        if "declines" in changes:
+            for _ in range(STRAY_DECLINES):
+                peers.scores["other"].declined(9.0, 9.0)
         if "was late" in changes:
             peers.tracker.mark_late(owe(peers, "other", 8000, 8001))
         return [item.views for item in of(decide(peers, ALL, may_copy=False), "late")]
 
-    for change in ("lacks", "was wrong", "was late", "is new"):
+    for change in ("lacks", "was wrong", "was late", "is new", "declines"):
         found, = views(change)
         assert found.start < 100 and found.length == FIRST_REQUESTS[0]
     assert views() == []
@@ -547,3 +550,34 @@ def test_who_is_costly_by_all_likelihood_has_one_request_at_a_time() -> None:
     assert len(decide(peers, ALL).proposals) > 5
     score.sure_overhead = 1.01 * REQUEST_TIME
     assert len(decide(peers, ALL).proposals) == 1
+    # But now and then two, since the second tells what is work, and what only the way.
+    peers.tracker.queue("a").issued = PROBE_EVERY - 1
+    assert len(decide(peers, ALL).proposals) == 2
+
+
+def test_who_is_far_and_gives_no_more_at_a_time_has_enough_requests_to_fill_the_way() -> None:
+    peers = make_peers("a")
+    measure(peers, "a", 1000.0, rtt=1.7)
+    score = peers.scores["a"]
+    score.answer_limit = score.request_blocks = 64.0
+    score.sure_overhead = 1.01 * REQUEST_TIME
+    score.cap = 1e6
+    in_time = [item.blocks for item in decide(peers, ALL).proposals]
+    service = score.service_time(64)
+    assert len(in_time) == 1 + int(score.round_trip / service) > 1
+    # No more than it has earned by what it gave.
+    score.cap = 64.0
+    assert len(decide(peers, ALL).proposals) == 1
+
+
+def test_who_cannot_be_asked_for_views_is_not_left_to_give_them() -> None:
+    """A far, costly peer that alone may be asked for the last views is asked, late as it is."""
+    peers = make_peers("costly", "quick")
+    for name, rtt in (("costly", 2.0), ("quick", 0.1)):
+        measure(peers, name, 200.0, rtt)
+    peers.scores["costly"].sure_overhead = peers.scores["costly"].overhead = 1.5
+    wanted = ViewSet(0, [(0, 15)])
+    assert of(decide(peers, wanted, may_copy=False), "costly") == []
+    peers.availability.disprove("quick", ViewRange(0, 15), 10.0)
+    (found,) = of(decide(peers, wanted, may_copy=False), "costly")
+    assert found.views.start == 0 and found.blocks > 10

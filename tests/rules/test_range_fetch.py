@@ -81,8 +81,7 @@ class Scene:
 
     def ask(self, peer: str, start: int, stop: int, now: float = 0.0) -> OpenRequest:
         views = ViewRange(start, stop)
-        entry = self.book.tracker.issue(peer, views, 512, 8.0, False, now, now + 9)
-        entry.owner = self.fetch
+        entry = self.book.tracker.issue(peer, views, 512, 8.0, False, now, now + 9, self.fetch)
         self.fetch.note_issued(views)
         return entry
 
@@ -643,7 +642,7 @@ class RangeFetchMachine(RuleBasedStateMachine):
                 request.peer, request.views.start
             )
             assert covering is not None and request.views.stop <= covering.stop
-            entry = self.scene.book.tracker.find(request.request_id)
+            entry = self.scene.book.tracker.find(request.peer, request.request_id)
             assert entry is not None and entry.owner is self.fetch
             assert entry.is_copy or request.views.start >= self.fetch.front.view
             self.pending.append(request)

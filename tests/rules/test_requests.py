@@ -48,13 +48,14 @@ class TrackerMachine(RuleBasedStateMachine):
         start=st.integers(0, 50),
         copy=st.booleans(),
         deadline=st.floats(0, 100),
+        owner=st.sampled_from("xyz"),
     )
-    def issue(self, peer: str, start: int, copy: bool, deadline: float) -> None:
+    def issue(self, peer: str, start: int, copy: bool, deadline: float, owner: str) -> None:
         unanswered = len(self.of(self.open, peer)) + len(self.of(self.late, peer))
         if unanswered >= FEW_UNANSWERED:
             return
         views = ViewRange(start, start + 5)
-        entry = self.tracker.issue(peer, views, 5, 2.0, copy, 0.0, deadline)
+        entry = self.tracker.issue(peer, views, 5, 2.0, copy, 0.0, deadline, owner)
         assert entry.queued == (unanswered > 0)
         assert entry.request.request_id not in self.seen
         self.seen.add(entry.request.request_id)
@@ -141,6 +142,12 @@ class TrackerMachine(RuleBasedStateMachine):
         self.tracker.join(peer)
 
     @invariant()
+    def loads_are_those_of_open_requests(self) -> None:
+        for owner in "xyz":
+            own = [entry for entry in self.open.values() if entry.owner == owner]
+            assert self.tracker.blocks_of(owner) == 2.0 * len(own)
+
+    @invariant()
     def same(self) -> None:
         assert {e.request.request_id for e in self.tracker.open_requests()} == set(self.open)
         assert len(self.tracker) == len(self.open)
@@ -194,7 +201,7 @@ def test_overlapping_requests_are_found() -> None:
     low = ask(tracker, "a")
     ask(tracker, "a", 10)
     assert tracker.overlapping(ViewRange(5, 10)) == [low]
-    assert tracker.find(low.request.request_id) is low
+    assert tracker.find("a", low.request.request_id) is low
     assert low.queued is False
 
 

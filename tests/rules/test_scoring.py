@@ -123,7 +123,7 @@ def test_nobody_pauses_for_ever() -> None:
         for fault, most in (
             (score.timed_out, MAX_PAUSE),
             (score.disproved, MAX_EMPTY_PAUSE),
-            (score.undelivered, MAX_EMPTY_PAUSE),
+            (score.voided, REQUEST_PRICE),
             (partial(score.declined, now), MAX_EMPTY_PAUSE),
             (score.asked, REQUEST_PRICE),
         ):

@@ -8,6 +8,7 @@ from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.lateness import SILENT_LINK_TIME
 from blockio_plugin.rules.messages import GetBlocksByView
 from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.services.event_queue import EventQueue
 from blockio_plugin.services.scheduler import Scheduler
 from blockio_plugin.tools.recording_wire import RecordingWire
 
@@ -22,7 +23,7 @@ def requests(wire: RecordingWire) -> List[GetBlocksByView]:
 
 async def test_what_is_wanted_is_asked_for_when_woken() -> None:
     fetch, wire = make_fetch(), RecordingWire()
-    scheduler = Scheduler(fetch, wire, asyncio.get_event_loop().time)
+    scheduler = Scheduler(fetch, EventQueue(), wire, asyncio.get_event_loop().time)
     async with background_asyncio_service(scheduler):
         await asyncio.sleep(0.1)
         assert wire.sent == []
@@ -47,7 +48,7 @@ async def test_a_silent_peer_is_routed_around() -> None:
         fetch.join(peer, 0.0)
     fetch.advertise("silent", 50, (ViewRange(0, 51),), 0.0)
     fetch.set_target(51)
-    scheduler = Scheduler(fetch, wire, asyncio.get_event_loop().time)
+    scheduler = Scheduler(fetch, EventQueue(), wire, asyncio.get_event_loop().time)
     async with background_asyncio_service(scheduler):
         await asyncio.sleep(1)
         assert {sent.peer for sent in wire.sent} == {"silent"}
@@ -68,7 +69,7 @@ async def test_nothing_is_sent_twice_without_a_reason() -> None:
     fetch.join("alice", 0.0)
     fetch.advertise("alice", 50, (ViewRange(0, 51),), 0.0)
     fetch.set_target(51)
-    scheduler = Scheduler(fetch, wire, asyncio.get_event_loop().time)
+    scheduler = Scheduler(fetch, EventQueue(), wire, asyncio.get_event_loop().time)
     async with background_asyncio_service(scheduler):
         for _ in range(100):
             scheduler.wake()
