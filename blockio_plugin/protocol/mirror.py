@@ -11,7 +11,7 @@ from async_service import background_asyncio_service
 from eth_keys import keys
 from p2p.abc import HandshakerAPI, MultiplexerAPI, NodeAPI, ProtocolAPI
 from p2p.constants import DEVP2P_V5
-from p2p.exceptions import HandshakeFailure
+from p2p.exceptions import HandshakeFailure, PeerConnectionLost
 from p2p.handshake import Handshaker
 from p2p.peer import BasePeerContext
 from trinity.protocol.eth.commands import Status, StatusV63
@@ -26,6 +26,13 @@ CLIENT = "blockio-probe"
 
 LISTEN_PORT = 30303
 """The port that we say we listen on; nobody dials it."""
+
+
+ATTEMPTS = 3
+"""Times that a node is dialled, most: a busy one turns some away."""
+
+ATTEMPT_INTERVAL = 1.0
+"""Seconds between two of them."""
 
 
 class MirrorHandshaker(Handshaker[Any]):
@@ -60,6 +67,19 @@ class MirrorFactory(BlockIOPeerFactory):
         return (*map(MirrorHandshaker, versions), BlockIOHandshaker())
 
 
+async def _shake_hands(factory: MirrorFactory, remote: NodeAPI) -> BlockIOPeer:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            peer = await factory.handshake(remote)
+            break
+        except (HandshakeFailure, PeerConnectionLost):
+            if attempt == ATTEMPTS:
+                raise
+            await asyncio.sleep(ATTEMPT_INTERVAL)
+    assert isinstance(peer, BlockIOPeer)
+    return peer
+
+
 @contextlib.asynccontextmanager
 async def dial(remote: NodeAPI, timeout: float) -> AsyncIterator[BlockIOPeer]:
     """
@@ -71,8 +91,7 @@ async def dial(remote: NodeAPI, timeout: float) -> AsyncIterator[BlockIOPeer]:
     """
     context = BasePeerContext(CLIENT, LISTEN_PORT, DEVP2P_V5)
     factory = MirrorFactory(keys.PrivateKey(os.urandom(32)), context)
-    peer = await asyncio.wait_for(factory.handshake(remote), timeout)
-    assert isinstance(peer, BlockIOPeer)
+    peer = await asyncio.wait_for(_shake_hands(factory, remote), timeout)
     async with background_asyncio_service(peer.connection):
         await peer.connection.run_peer(peer)
         yield peer

@@ -133,6 +133,9 @@ def _judge(outcome: Outcome, advert: Availability) -> List[str]:
         )
     if not answer.next_view and covered.stop <= advert.head_view:
         findings.append(f"no next_view after {covered}, though its head is at {advert.head_view}")
+    last = blocks[-1].view if blocks else None
+    if advert.head_view in covered and last != advert.head_view:
+        findings.append(f"no block at view {advert.head_view}, which it says is its head")
     for parent, child in zip(blocks, blocks[1:]):
         if child.parent_hash != parent.hash:
             findings.append(

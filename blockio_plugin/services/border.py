@@ -1,5 +1,5 @@
 """Counts what passes between peers and us, and notes who comes and goes."""
-from typing import AsyncIterator, Callable
+from typing import AsyncIterator, Callable, Optional
 
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.peer_log import PeerLog
@@ -36,6 +36,10 @@ class CountedInbox(InboxAPI):
             elif isinstance(event, PeerLeft):
                 self._log.leave(event.peer, event.dropped_for, now)
             yield event
+
+    @property
+    def oldest_answer(self) -> Optional[float]:
+        return self._inbox.oldest_answer
 
 
 class CountedWire(WireAPI):

@@ -111,6 +111,10 @@ def left_out(outcome: Outcome) -> Outcome:
     return again._replace(request=request)
 
 
+def no_head(outcome: Outcome) -> Outcome:
+    return make_outcome(outcome.request, ADVERT.head_view + 1, 0, ())
+
+
 def reordered(outcome: Outcome) -> Outcome:
     return outcome._replace(blocks=outcome.blocks[::-1])
 
@@ -127,6 +131,7 @@ def silent(outcome: Outcome) -> Outcome:
         (hint_back, "next_view is 1, which is not past the covered views 0-189"),
         (no_hint, "no next_view after 0-189, though its head is at 2997"),
         (left_out, "does not follow the one at view 12"),
+        (no_head, "no block at view 2997, which it says is its head"),
         (reordered, "does not ascend"),
         (silent, "no answer to a request for views 0-2997"),
     ],

@@ -1,5 +1,5 @@
 import asyncio
-from typing import AsyncIterator
+from typing import AsyncIterator, Optional
 
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.peer_log import PeerLog
@@ -12,7 +12,7 @@ ANSWER = BlocksByView(1, 2, 3, 0, (b"one", b"four"))
 
 EVENTS = (
     PeerJoined("alice", "geth"),
-    AnswerReceived("alice", ANSWER),
+    AnswerReceived("alice", ANSWER, 0.5),
     PeerLeft("alice", "garbage"),
 )
 
@@ -22,12 +22,17 @@ class Inbox(InboxAPI):
         for event in EVENTS:
             yield event
 
+    @property
+    def oldest_answer(self) -> Optional[float]:
+        return 0.5
+
 
 async def test_what_comes_is_counted_and_passed_on() -> None:
     clock = asyncio.get_event_loop().time
     traffic, log = Traffic(clock()), PeerLog(clock())
-    passed = [event async for event in CountedInbox(Inbox(), traffic, log, clock).stream()]
-    assert passed == list(EVENTS)
+    inbox = CountedInbox(Inbox(), traffic, log, clock)
+    assert [event async for event in inbox.stream()] == list(EVENTS)
+    assert inbox.oldest_answer == 0.5
     assert traffic.received_bytes.total == 7
     assert [news.text for news in log.news()] == [
         "alice joined: geth",
