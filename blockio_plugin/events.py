@@ -89,8 +89,8 @@ class BlockIOStatus(NamedTuple):
     Whether the node is on its way to a head: from the start until it has reached that of a peer,
     or has had no peer for half a minute.
     """
-    head_timestamp: int
-    """Seconds since 1970, by the block itself."""
+    head_timestamp: Optional[int]
+    """Seconds since 1970, by the block itself, some seconds ago; None where it is not known yet."""
     target_number: Optional[int]
     """The block number at the target, as a peer gave it; None as long as none did."""
     percent: Optional[float]

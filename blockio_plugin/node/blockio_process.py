@@ -37,6 +37,7 @@ from blockio_plugin.services.chain_thread import ChainThread
 from blockio_plugin.services.chain_watcher import ChainWatcher
 from blockio_plugin.services.collector import AvailabilityCollector
 from blockio_plugin.services.fetcher import Fetcher
+from blockio_plugin.services.head_time import HeadTime
 from blockio_plugin.services.importer import Importer
 from blockio_plugin.services.observer import Observer
 from blockio_plugin.services.peer_requests import PeerRequests
@@ -180,9 +181,11 @@ class BlockIO(Service):
             traffic,
             log,
             lambda: importer.head,
+            lambda: head_time.timestamp,
             self._scheme.name,
             clock,
         )
+        head_time = HeadTime(self._chain, lambda: importer.head)
         sounder = Sounder(
             numbers, heads, branches, peers, requests, lambda: importer.head, clock
         )
@@ -225,6 +228,7 @@ class BlockIO(Service):
             collector,
             receiver,
             status,
+            head_time,
             ServingReporter(traffic),
             FetchResponder(self._event_bus, fetcher),
         ]

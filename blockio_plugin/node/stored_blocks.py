@@ -100,7 +100,7 @@ def fetch_chain_head(chaindb: ChainDB, scheme: ViewScheme) -> ChainHead:
         except HeaderNotFound:
             # The chain was reorganised between two reads, or its record of gaps is wrong.
             last -= 1
-    return ChainHead(scheme.view_of(head), head.block_number, head.hash, head.timestamp)
+    return ChainHead(scheme.view_of(head), head.block_number, head.hash)
 
 
 def known_runs(gaps: ChainGaps, head_number: int) -> Tuple[NumberRun, ...]:

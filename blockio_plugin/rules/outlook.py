@@ -14,8 +14,8 @@ class Outlook(NamedTuple):
     head_view: int
     head_number: int
     head_hash: bytes
-    head_timestamp: int
-    """Seconds since 1970, by the block itself."""
+    head_timestamp: Optional[int]
+    """Seconds since 1970, by the block itself, some seconds ago; None where it is not known yet."""
     target_view: int
     """The highest view that is wanted; the view of the head where nothing is."""
     target_number: Optional[int]

@@ -17,13 +17,6 @@ class ChainHead(NamedTuple):
     view: int
     number: int
     hash: bytes
-    timestamp: int = 0
-    """Seconds since 1970, by the block itself."""
-
-    @property
-    def position(self) -> Position:
-        """Where it is and what it is."""
-        return Position(self.view, self.number, self.hash)
 
 
 class ChainReaderAPI(ABC):
@@ -47,6 +40,10 @@ class ChainReaderAPI(ABC):
     @abstractmethod
     def fetch_position_of_block(self, number: int) -> Optional[Position]:
         """The canonical block ``number``; None where it is not held."""
+
+    @abstractmethod
+    def fetch_timestamp(self, number: int) -> Optional[int]:
+        """The time of the canonical block ``number`` (s since 1970); None where it is not held."""
 
     @abstractmethod
     def holds_state(self, number: int) -> bool:

@@ -222,7 +222,7 @@ class BranchFollower(Service):
 
     def _distrust(self, suspect: PeerID) -> None:
         """Until it shows where it stands, it is taken to be on another branch from our head on."""
-        self._settle(suspect, self._importer.head.position)
+        self._settle(suspect, Position(*self._importer.head))
 
     async def _find_fork(self, peer: PeerID) -> Optional[_Comparison]:
         """How the peer's chain compares with ours; None where it does not tell."""
@@ -232,7 +232,7 @@ class BranchFollower(Service):
         stop_at = self._clock() + TURN_TIME
         ours = self._importer.head
         if head_view >= ours.view:
-            top: Optional[Position] = ours.position
+            top: Optional[Position] = Position(*ours)
         else:
             top = await self._chain.fetch_position(head_view)
         if top is None or top.view > head_view:
@@ -348,7 +348,7 @@ class BranchFollower(Service):
             old_head.number - fork.number,
             fork.number + 1,
         )
-        self._branches.remember(fork, old_head.position)
+        self._branches.remember(fork, Position(*old_head))
         self._importer.notice_head(result.head)
         self.restart()
         return False

@@ -48,6 +48,7 @@ class Observer:
         traffic: Traffic,
         log: PeerLog,
         get_head: Callable[[], ChainHead],
+        get_head_timestamp: Callable[[], Optional[int]],
         scheme_name: str,
         clock: Callable[[], float],
     ) -> None:
@@ -59,6 +60,7 @@ class Observer:
         self._traffic = traffic
         self._log = log
         self._get_head = get_head
+        self._get_head_timestamp = get_head_timestamp
         self._scheme_name = scheme_name
         self._clock = clock
 
@@ -81,7 +83,7 @@ class Observer:
             head.view,
             head.number,
             head.hash,
-            head.timestamp,
+            self._get_head_timestamp(),
             target_view,
             number,
             is_synced,

@@ -22,12 +22,12 @@ NEGLECT_INTERVAL = 60.0
 """Seconds between two warnings that nothing moves though somebody could be asked."""
 
 
-def describe(outlook: Outlook, rate: float, lag: float) -> str:
+def describe(outlook: Outlook, rate: float, now: float) -> str:
     """
     One line on the sync, with a reason where nothing moves.
 
     :param rate: blocks/s imported since the last line
-    :param lag: seconds since the time of the head, by the block itself
+    :param now: seconds since 1970
     """
     status = outlook.fetch
     place = (
@@ -43,10 +43,16 @@ def describe(outlook: Outlook, rate: float, lag: float) -> str:
     peers = "1 peer" if len(status.peers) == 1 else f"{len(status.peers)} peers"
     line = (
         f"Syncing: {_describe_progress(outlook)}, {rate:.0f} blocks/s, "
-        f"{describe_seconds(lag)} behind, {peers}, "
+        f"{_describe_lag(outlook, now)}{peers}, "
         f"{status.blocks_in_flight} blocks in flight, {status.cached_blocks} cached"
     )
     return f"{line}; {outlook.reason}" if not rate and outlook.reason else line
+
+
+def _describe_lag(outlook: Outlook, now: float) -> str:
+    if outlook.head_timestamp is None:
+        return ""
+    return f"{describe_seconds(now - outlook.head_timestamp)} behind, "
 
 
 def _describe_progress(outlook: Outlook) -> str:
@@ -113,5 +119,4 @@ class Reporter(Service):
         else:
             is_synced = outlook.is_synced
             self._quiet_until = float("inf") if is_synced else now + LONELY_INTERVAL
-        lag = self._wall_clock() - outlook.head_timestamp
-        self.logger.info("%s", describe(outlook, rate, lag))
+        self.logger.info("%s", describe(outlook, rate, self._wall_clock()))

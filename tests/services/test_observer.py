@@ -14,7 +14,7 @@ from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.services.abc import ChainHead, PeerID
 from blockio_plugin.services.observer import STILL_TIME, Observer
 
-HEAD = ChainHead(9, 7, bytes(32), 1_000)
+HEAD = ChainHead(9, 7, bytes(32))
 
 
 class Scene:
@@ -35,6 +35,7 @@ class Scene:
             self.traffic,
             self.log,
             lambda: HEAD,
+            lambda: 1_000,
             scheme,
             lambda: self.now,
         )

@@ -18,7 +18,7 @@ from blockio_plugin.services.abc import ChainHead, PeerID
 from blockio_plugin.services.observer import Observer
 from blockio_plugin.services.reporter import NEGLECT_INTERVAL, Reporter, describe
 
-HEAD = ChainHead(9, 7, bytes.fromhex("08b44ea0") + bytes(28), 1_000)
+HEAD = ChainHead(9, 7, bytes.fromhex("08b44ea0") + bytes(28))
 
 
 class Scene:
@@ -44,6 +44,7 @@ class Scene:
             Traffic(0.0),
             self.log,
             lambda: HEAD,
+            lambda: 1_000,
             "slot:12",
             clock,
         )
@@ -60,7 +61,7 @@ class Scene:
             self.fetch.set_target(self.heads.target)
 
     def describe(self, rate: float = 0.0) -> str:
-        return describe(self.observer.look(), rate, 93_600.0)
+        return describe(self.observer.look(), rate, 94_600.0)
 
 
 class TestDescribe:
