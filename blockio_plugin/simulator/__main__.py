@@ -11,21 +11,24 @@ from pathlib import Path
 import sys
 from typing import List, Optional
 
-from rich.console import Console
-from rich.table import Table
+from blockio_plugin.extras import needs_extra
 
-from blockio_plugin.simulator.campaign import judge_seeds, sum_up
-from blockio_plugin.simulator.chaos import draw_chaos
-from blockio_plugin.simulator.families import FAMILIES, draw_network
-from blockio_plugin.simulator.models import Scenario
-from blockio_plugin.simulator.result import Result
-from blockio_plugin.simulator.run import Run
-from blockio_plugin.simulator.sampling import play_samples
-from blockio_plugin.simulator.sampling import sum_up as sum_up_family
-from blockio_plugin.simulator.scenario import ScenarioError, load_scenario
-from blockio_plugin.simulator.shrinking import shrink
-from blockio_plugin.simulator.trial import Verdict, judge
-from blockio_plugin.simulator.writing import write_scenario
+with needs_extra("tools", "python -m blockio_plugin.simulator"):
+    from rich.console import Console
+    from rich.table import Table
+
+    from blockio_plugin.simulator.campaign import judge_seeds, sum_up
+    from blockio_plugin.simulator.chaos import draw_chaos
+    from blockio_plugin.simulator.families import FAMILIES, draw_network
+    from blockio_plugin.simulator.models import Scenario
+    from blockio_plugin.simulator.result import Result
+    from blockio_plugin.simulator.run import Run
+    from blockio_plugin.simulator.sampling import play_samples
+    from blockio_plugin.simulator.sampling import sum_up as sum_up_family
+    from blockio_plugin.simulator.scenario import ScenarioError, load_scenario
+    from blockio_plugin.simulator.shrinking import shrink
+    from blockio_plugin.simulator.trial import Verdict, judge
+    from blockio_plugin.simulator.writing import write_scenario
 
 BAD_INPUT = 2
 """Exit code where the scenario cannot be used."""
