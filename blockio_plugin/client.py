@@ -61,8 +61,8 @@ class FetchedBlocks:
     """
     The blocks of one fetch, in the order in which they come; an asynchronous iterator.
 
-    What was sent and not consumed yet is bounded by the fetch's window, and by its part of the memory
-    that all fetches share.
+    What was sent and not consumed yet is bounded by the fetch's window, and by its part of the
+    memory that all fetches share.
     """
 
     def __init__(self, event_bus: EndpointAPI) -> None:

@@ -16,10 +16,12 @@ from blockio_plugin import client, events
 from blockio_plugin.node.facts import MAX_WAITING
 from blockio_plugin.node.fetch_requests import PROBE_INTERVAL, SUBSCRIBE_TIME
 from blockio_plugin.rules.fetch_group import MAX_FETCHES, SHARE
-from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+from blockio_plugin.rules.limits import DEFAULT_MEMORY, LEAST_MEMORY, MIB
 from blockio_plugin.rules.outlet import DEFAULT_WINDOW
 from blockio_plugin.rules.range_fetch import WAIT_TIME
 from blockio_plugin.rules.views_fetch import MAX_FETCH_RANGES, MAX_WINDOW
+
+README = Path(__file__).parent.parent / "README.md"
 
 API_PAGE = Path(__file__).parent.parent / "docs" / "api.md"
 
@@ -158,7 +160,8 @@ def test_the_page_lists_the_parameters_of_the_client() -> None:
         (API_PAGE, "block I/O waits {:.0f} seconds for it", SUBSCRIBE_TIME),
         (API_PAGE, "of a fetch was sent for {:.0f} seconds", PROBE_INTERVAL),
         (API_PAGE, "gone is forgotten in some {:.0f} seconds", 2 * PROBE_INTERVAL),
-        (API_PAGE, "two windows and one answer of {:,} blocks", MAX_ANSWER_BLOCKS),
+        (README, "other components fetch included: {:.0f} by default", DEFAULT_MEMORY / MIB),
+        (README, "by default, {:.0f} at least |", LEAST_MEMORY / MIB),
         (API_PAGE, "no peer could give: {:.0f} seconds passed", WAIT_TIME),
         (API_PAGE, "that falls {:,} facts behind", MAX_WAITING),
         (AUTHORS_PAGE, "where {:.0f} seconds passed without progress", WAIT_TIME),

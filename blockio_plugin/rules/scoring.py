@@ -29,8 +29,8 @@ QUEUE_TIME = 0.4
 """Seconds of service that a peer may owe beyond the round trip, so that it never runs dry."""
 
 OVERHEAD_FACTOR = 10.0
-"""The blocks of a request take at least this many times the peer's fixed cost of a request: one part
-in eleven of the whole time is lost on it then."""
+"""The blocks of a request take at least this many times the peer's fixed cost of a request: one
+part in eleven of the whole time is lost on it then."""
 
 PROBE_EVERY = 6
 """One in so many requests to a peer of which it is open what is overhead and what is speed is a

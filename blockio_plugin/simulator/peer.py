@@ -5,9 +5,9 @@ from typing import NamedTuple, Optional, Tuple
 from blockio_plugin.simulator.models import PeerModel, RateStep
 
 
-def serve_until(steps: Tuple[RateStep, ...], start: float, blocks: int) -> float:
-    """When ``blocks`` blocks that begin to be sent at ``start`` have been sent."""
-    time, left = start, float(blocks)
+def serve_until(steps: Tuple[RateStep, ...], start: float, amount: float) -> float:
+    """When so many blocks, or bytes, that begin to be sent at ``start`` have been sent."""
+    time, left = start, float(amount)
     for index, step in enumerate(steps):
         end = steps[index + 1].time if index + 1 < len(steps) else float("inf")
         if end <= time:
@@ -50,6 +50,10 @@ class Tokens:
         self._left -= 1.0
         return True
 
+    def left_at(self, time: float) -> float:
+        """Tokens that will be there at ``time``."""
+        return min(self._burst, self._left + (time - self._at) * self._refill)
+
     def rewind(self, time: float) -> None:
         """What was to be spent after ``time`` was not."""
         self._at = min(self._at, time)
@@ -88,10 +92,10 @@ class PeerClock:
         """Whether it may answer the request, as far as its quota goes; counts it if so."""
         return self._quota is None or self._quota.try_spend(turn.reached)
 
-    def work(self, turn: Turn, blocks: int) -> float:
-        """When it has done an answer of so many ``blocks``."""
-        done = serve_until(self._model.rate, turn.begins + self._model.overhead, blocks)
-        self._free_at = done if self._tokens is None else self._tokens.spend(done, blocks)
+    def work(self, turn: Turn, amount: float) -> float:
+        """When it has done an answer of so many blocks, or bytes."""
+        done = serve_until(self._model.rate, turn.begins + self._model.overhead, amount)
+        self._free_at = done if self._tokens is None else self._tokens.spend(done, amount)
         return self._free_at
 
     def deliver(self, done: float) -> Optional[float]:
@@ -106,6 +110,17 @@ class PeerClock:
         """When an advert reaches us that is ``sent`` then; none overtakes another."""
         self._advert_arrived = max(self._advert_arrived, sent + self._delay())
         return self._advert_arrived
+
+    def describe_from(self, now: float) -> PeerModel:
+        """The peer as one that joins when it has done what it was asked until ``now``."""
+        model, free_at = self._model, max(self._free_at, now)
+        if self._tokens is not None and model.bucket is not None:
+            left = self._tokens.left_at(free_at)
+            model = model._replace(bucket=model.bucket._replace(burst=left))
+        if self._quota is not None and model.quota is not None:
+            left = self._quota.left_at(free_at)
+            model = model._replace(quota=model.quota._replace(burst=left))
+        return model._replace(joins=free_at)
 
     def reconnect(self, now: float) -> None:
         """Forget what it was asked and has not answered."""

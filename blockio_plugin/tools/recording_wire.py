@@ -34,5 +34,8 @@ class RecordingWire(WireAPI):
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         self._record(peer, answer)
 
+    async def wait_sent(self) -> None:
+        """Nothing waits."""
+
     def drop(self, peer: PeerID, reason: str) -> None:
         self._record(peer, reason)
