@@ -31,7 +31,7 @@ REQUIREMENTS = (
 )
 """What the two folders import, and the plugins that pytest's settings are for. None is bounded."""
 
-LOOK = "import sys; print(sys.implementation.name, sys.version_info.releaselevel, *sys.version_info)"
+LOOK = "import sys; print(sys.implementation.name, *sys.version_info)"
 
 
 class Interpreter(NamedTuple):
@@ -63,9 +63,9 @@ def interpreters() -> Iterator[Interpreter]:
         except (OSError, subprocess.CalledProcessError):
             # A shim of pyenv for a version that is not chosen, or Python 2.
             continue
-        name, level, *version = told.split()
+        name, major, minor, micro, level, _ = told.split()
         if (name, level) == ("cpython", "final"):
-            yield Interpreter(tuple(map(int, version[:3])), path)
+            yield Interpreter((int(major), int(minor), int(micro)), path)
 
 
 def main(arguments: List[str]) -> int:
