@@ -10,9 +10,6 @@ from pathlib import Path
 import sys
 from typing import List, Optional
 
-from rich.console import Console
-from rich.table import Table
-
 from blockio_plugin.simulator.campaign import judge_seeds, sum_up
 from blockio_plugin.simulator.chaos import draw_chaos
 from blockio_plugin.simulator.models import Scenario
@@ -28,6 +25,10 @@ BAD_INPUT = 2
 
 UNFINISHED = 1
 """Exit code where the run came to the scenario's limit, or failed a check."""
+
+EXTRAS = {"matplotlib": "plot", "rich": "tools", "tomli": "tools"}
+"""The libraries that a plain install of the package does not bring, and the extra that does. Each
+is imported only where it is needed."""
 
 
 def parse_arguments() -> ArgumentParser:
@@ -64,6 +65,9 @@ def parse_arguments() -> ArgumentParser:
 
 def show(result: Result, name: str) -> None:
     """Write the result for people."""
+    from rich.console import Console
+    from rich.table import Table
+
     console = Console()
     state = "finished" if result.finished else "NOT finished"
     console.print(
@@ -93,6 +97,23 @@ def show(result: Result, name: str) -> None:
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Play one scenario, or draw and judge; the exit code."""
+    try:
+        return play(arguments)
+    except ModuleNotFoundError as error:
+        library = (error.name or "").partition(".")[0]
+        if library not in EXTRAS:
+            raise
+        extra = EXTRAS[library]
+        sys.stderr.write(f"{library} is missing: pip install 'blockio_plugin[{extra}]'\n")
+        return BAD_INPUT
+
+
+def play(arguments: Optional[List[str]]) -> int:
+    """
+    Do what the command line says; the exit code.
+
+    :raise ModuleNotFoundError: a library is missing that this needs
+    """
     parser = parse_arguments()
     options = parser.parse_args(arguments)
     if (options.scenario is None) == (options.chaos is None):
