@@ -97,11 +97,13 @@ def build_payload(command: str, fields: List[Any]) -> Any:
     """The payload that a row shows in the form of the wire, with blocks in hex."""
     if command == "Availability":
         scheme, head_view, pairs = fields
-        return Availability(scheme, head_view, decode_ranges([(*pair,) for pair in pairs]))
+        ranges = decode_ranges([(gap, length) for gap, length in pairs])
+        return Availability(scheme, head_view, ranges)
     if command == "GetBlocksByView":
         return GetBlocksByView(*fields)
-    *integers, blocks = fields
-    return BlocksByView(*integers, blocks=tuple(map(bytes.fromhex, blocks)))
+    request_id, start_view, length, next_view, blocks = fields
+    elements = tuple(map(bytes.fromhex, blocks))
+    return BlocksByView(request_id, start_view, length, next_view, elements)
 
 
 EXAMPLES = read_examples()

@@ -39,7 +39,8 @@ async def test_facts_of_a_fetch(directory: Path) -> None:
         scored = asyncio.Event()
         bus.subscribe(AvailabilityUpdated, came.append)
         bus.subscribe(ViewsRequested, came.append)
-        bus.subscribe(PeerScored, lambda event: (came.append(event), scored.set()))
+        bus.subscribe(PeerScored, came.append)
+        bus.subscribe(PeerScored, lambda event: scored.set())
         await process.restart(bus)
         async with fetch_views(bus, ((1, 501),)) as blocks:
             assert len([block async for block in blocks]) == 500
@@ -89,6 +90,7 @@ async def wait_until(holds: Callable[[], bool]) -> None:
 async def test_what_nobody_subscribes_to_is_not_sent(directory: Path) -> None:
     path = directory / "blockio.ipc"
     async with CountingEndpoint.serve(ConnectionConfig("blockio", path)) as ours:
+        assert isinstance(ours, CountingEndpoint)
         facts = BusFacts(ours)
         async with background_asyncio_service(facts), AsyncioEndpoint("other").run() as other:
             await other.connect_to_endpoints(ConnectionConfig("blockio", path))

@@ -47,8 +47,9 @@ class Raw(NamedTuple):
 @pytest.fixture(scope="module")
 def mined() -> Mined:
     """Berlin blocks: one empty, one with a legacy and an access list transaction, one with 200."""
-    vm = BerlinVM.configure(consensus_class=NoProofConsensus)
-    chain_class = MiningChain.configure(vm_configuration=((0, vm),), chain_id=7)
+    # Typed as they are in releases of py-evm that know less than this one.
+    vm: Any = BerlinVM.configure(consensus_class=NoProofConsensus)
+    chain_class: Any = MiningChain.configure(vm_configuration=((0, vm),), chain_id=7)
     key = keys.PrivateKey(keccak(b"somebody"))
     sender = key.public_key.to_canonical_address()
     params = {"difficulty": GENESIS_DIFFICULTY, "gas_limit": 10_000_000, "timestamp": 1000}

@@ -1,5 +1,5 @@
 """Each reason for which nothing moves, and what is told of peers and of views."""
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 
@@ -120,9 +120,10 @@ def test_peers_are_told_of_in_the_order_in_which_they_joined() -> None:
     scene.peers.tracker.mark_late(entries[1])
     scene.peers.scores["a"].disproved(0.0)
     value = scene.peers.scores["b"].value
+    about: Any = pytest.approx(value)
     assert tell_peers(scene.peers) == (
         PeerStatus("a", None, 0, open_requests=0, late_requests=0, faults=1),
-        PeerStatus("b", pytest.approx(value), 10, open_requests=1, late_requests=1, faults=0),
+        PeerStatus("b", about, 10, open_requests=1, late_requests=1, faults=0),
     )
 
 

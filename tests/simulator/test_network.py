@@ -34,8 +34,10 @@ class Got(NamedTuple):
     """An answer: who gave it when, and what."""
 
     peer: str
-    time: float
-    covered: Tuple[int, int]
+    time: Any
+    """Seconds, or about so many."""
+
+    covered: Tuple[int, ...]
     blocks: List[int]
     next_view: int
 
@@ -48,7 +50,7 @@ def ask(
 
 def take(tested: Network, until: float) -> List[Tuple[float, Event]]:
     """What comes up to ``until``."""
-    events = []
+    events: List[Tuple[float, Event]] = []
     while True:
         event = tested.advance(until)
         if event is None:
@@ -209,8 +211,9 @@ def test_the_chain_grows_where_its_last_view_is_held() -> None:
     )
     ask(tested, "1", 90, 102, 0.0)
     events = take(tested, 3.0)
-    assert events[0][1].answer.message.covered == (90, 100)  # type: ignore[union-attr]
-    assert events[1] == (2.0, Grown(101))
+    (_, answered), grown = events[:2]
+    assert isinstance(answered, Arrived) and answered.answer.message.covered == (90, 100)
+    assert grown == (2.0, Grown(101))
     assert events[2] == (2.5, Advertised("1", (ViewRange(50, 101),)))
     ask(tested, "1", 99, 102, 3.0)
     ask(tested, "2", 99, 102, 3.0)
