@@ -5,12 +5,13 @@ A segment is a stretch of views that the same peers advertise. Segments with the
 class: what is left to fetch in a class is up to the same peers, wherever its views lie. Only the
 stretch that planning looks at is cut up, and only when an advert changed.
 """
+from bisect import bisect_right
 from typing import Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from blockio_plugin.rules.exclusions import Exclusions
 from blockio_plugin.rules.requests import PeerID
 from blockio_plugin.rules.view_set import ViewSet
-from blockio_plugin.rules.views import ViewRange, ViewRanges, clip, range_at
+from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange, ViewRanges, clip, range_at
 
 MAX_SEGMENTS = 256
 """Most segments cut. Views past the last one wait until nothing below them is wanted any more."""
@@ -142,12 +143,19 @@ class AvailabilityTable:
     def __iter__(self) -> Iterator[PeerID]:
         return iter(self._peers)
 
-    def partition(self, views: ViewRange) -> Partition:
-        """Cut ``views`` at every end of an advertised range; cut short at ``MAX_SEGMENTS``."""
+    def partition(self, views: ViewRange, wanted: Optional[ViewSet] = None) -> Partition:
+        """
+        Cut ``views`` at every end of an advertised range; cut short at ``MAX_SEGMENTS``.
+
+        :param wanted: ranges in which none of these views lies count as not advertised
+        """
         clipped: Dict[PeerID, ViewRanges] = {}
         cuts: Set[int] = {views.start, views.stop}
         for peer, entry in self._peers.items():
-            ranges = clip(entry.ranges, views, MAX_SEGMENTS)
+            if wanted is None:
+                ranges = clip(entry.ranges, views, MAX_SEGMENTS)
+            else:
+                ranges = _clip_to_wanted(entry.ranges, views, wanted)
             if ranges:
                 clipped[peer] = ranges
                 for view_range in ranges:
@@ -170,3 +178,21 @@ class AvailabilityTable:
             for start, stop, who in zip(bounds, bounds[1:], holders)
         )
         return Partition(ViewRange(bounds[0], bounds[-1]), segments)
+
+
+def _clip_to_wanted(ranges: ViewRanges, views: ViewRange, wanted: ViewSet) -> ViewRanges:
+    """The lowest ``MAX_SEGMENTS`` parts of ``ranges`` in ``views`` in which anything is wanted."""
+    found: List[ViewRange] = []
+    at = wanted.next_at(views.start)
+    while at is not None and at < views.stop and len(found) < MAX_SEGMENTS:
+        index = bisect_right(ranges, (at, VIEW_LIMIT)) - 1
+        if index < 0 or ranges[index].stop <= at:
+            index += 1
+            if index == len(ranges):
+                break
+            at = wanted.next_at(ranges[index].start)
+        else:
+            start, stop = ranges[index]
+            found.append(ViewRange(max(start, views.start), min(stop, views.stop)))
+            at = wanted.next_at(stop)
+    return tuple(found)

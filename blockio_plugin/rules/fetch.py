@@ -8,13 +8,14 @@ from random import Random
 from typing import List, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.blocks import Block
+from blockio_plugin.rules.draft import Demand, Proposal
 from blockio_plugin.rules.intake import Intake
 from blockio_plugin.rules.judging import judge
 from blockio_plugin.rules.lateness import compute_deadline, expire_requests
 from blockio_plugin.rules.limits import Front, Limits, Receipt
 from blockio_plugin.rules.neglect import Neglect
 from blockio_plugin.rules.peer_book import PeerBook
-from blockio_plugin.rules.planner import Demand, Proposal, plan
+from blockio_plugin.rules.planner import plan
 from blockio_plugin.rules.requests import OpenRequest, PeerID, Request
 from blockio_plugin.rules.scoring import FIRST_REQUESTS
 from blockio_plugin.rules.status import FetchStatus

@@ -41,7 +41,7 @@ DRIFT = (0.02, 0.01, 0.05)
 """Standard deviations, of their own size, by which round trip, overhead and seconds per block
 change from one sample to the next: a way hardly changes, a peer's load does."""
 
-LEAST_DRIFT = (0.002, 0.003, 0.05)
+LEAST_DRIFT = (0.01, 0.005, 0.05)
 """The same as shares of the sample's time, on top: what was taken for 0 may come to be more."""
 
 NOISE = 0.05
@@ -131,7 +131,8 @@ class ServiceModel:
 
     def _forget(self, time: float, error: float, blocks: int, way: float) -> float:
         """Let the three drift, further where ``error`` surprises; the variance of the sample."""
-        jitter = min(abs(error), self.round_trip / 2, time / 2)
+        # A way that seems short does not make it steady.
+        jitter = min(abs(error), max(self.round_trip / 2, time / 4))
         self._jitter += JITTER_WEIGHT * (jitter * jitter - self._jitter)
         noise = (NOISE * time) ** 2 + self._jitter + LEAST_NOISE ** 2
         drifts = (

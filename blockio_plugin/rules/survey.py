@@ -17,6 +17,7 @@ class Survey:
     def __init__(self, peers: PeerBook) -> None:
         self._peers = peers
         self._partition: Optional[Partition] = None
+        self._is_cut_short = False
         self._version = -1
         self._top = -1
         self._ranking: Optional[Ranking] = None
@@ -29,9 +30,7 @@ class Survey:
 
     @staticmethod
     def _is_used_up(partition: Partition, ledger: Ledger) -> bool:
-        """Whether the partition was cut short, and what is wanted lies outside of it by now."""
-        if partition.views.start <= ledger.front and partition.views.stop >= ledger.horizon:
-            return False
+        """Whether what is wanted lies outside of the partition by now."""
         lowest = ledger.wanted.next_at(ledger.front)
         return lowest is not None and lowest not in partition.views
 
@@ -43,13 +42,9 @@ class Survey:
             partition is None
             or self._version != table.version
             or self._top != ledger.horizon
-            or self._is_used_up(partition, ledger)
         ):
             partition = table.partition(ViewRange(ledger.front, ledger.horizon))
-            lowest = ledger.wanted.next_at(ledger.front)
-            if partition.views.stop < ledger.horizon and lowest is not None:
-                # Cut short: then what is cut are views where something is wanted.
-                partition = table.partition(ViewRange(lowest, ledger.horizon))
+            self._is_cut_short = partition.views.stop < ledger.horizon
             self._partition, self._version = partition, table.version
             self._top = ledger.horizon
             ranking = None
@@ -57,7 +52,13 @@ class Survey:
             ranking is None
             or now - self._ranked_at >= RANKING_TIME
             or self._ranked_returns != ledger.returns
+            or (self._is_cut_short and self._is_used_up(partition, ledger))
         ):
+            if self._is_cut_short:
+                # Then only ranges in which something is wanted, by now, have a place in it.
+                lowest = ledger.wanted.next_at(ledger.front)
+                views = ViewRange(ledger.front if lowest is None else lowest, ledger.horizon)
+                partition = self._partition = table.partition(views, ledger.wanted)
             ranking = rank_segments(
                 partition, ledger.wanted, self._peers.scores, table, density, now
             )

@@ -13,7 +13,7 @@ from blockio_plugin.rules.messages import GetBlocksByView
 from blockio_plugin.rules.requests import Request
 from blockio_plugin.rules.views import ViewRanges
 from blockio_plugin.simulator.chain import Answer, Chain, Library, decline, draw_views, make_chain
-from blockio_plugin.simulator.models import Scenario, Spell
+from blockio_plugin.simulator.models import PeerModel, Scenario, Spell
 from blockio_plugin.simulator.peer import PeerClock
 
 TICK = 2.0 ** -16
@@ -213,6 +213,10 @@ class Network:
             if ranges and ranges[-1].stop == stop:
                 self._advertise(name, now)
         return Grown(stop)
+
+    def describe_peers(self, now: float) -> Tuple[PeerModel, ...]:
+        """The peers as those that join when each has done what it was asked until ``now``."""
+        return tuple(clock.describe_from(now) for clock in self._clocks.values())
 
     def _restart(self, now: float) -> Restarted:
         # What waits for our link is lost along with the connections.

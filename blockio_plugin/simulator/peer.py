@@ -50,6 +50,10 @@ class Tokens:
         self._left -= 1.0
         return True
 
+    def left_at(self, time: float) -> float:
+        """Tokens that will be there at ``time``."""
+        return min(self._burst, self._left + (time - self._at) * self._refill)
+
     def rewind(self, time: float) -> None:
         """What was to be spent after ``time`` was not."""
         self._at = min(self._at, time)
@@ -106,6 +110,17 @@ class PeerClock:
         """When an advert reaches us that is ``sent`` then; none overtakes another."""
         self._advert_arrived = max(self._advert_arrived, sent + self._delay())
         return self._advert_arrived
+
+    def describe_from(self, now: float) -> PeerModel:
+        """The peer as one that joins when it has done what it was asked until ``now``."""
+        model, free_at = self._model, max(self._free_at, now)
+        if self._tokens is not None and model.bucket is not None:
+            left = self._tokens.left_at(free_at)
+            model = model._replace(bucket=model.bucket._replace(burst=left))
+        if self._quota is not None and model.quota is not None:
+            left = self._quota.left_at(free_at)
+            model = model._replace(quota=model.quota._replace(burst=left))
+        return model._replace(joins=free_at)
 
     def reconnect(self, now: float) -> None:
         """Forget what it was asked and has not answered."""

@@ -93,18 +93,20 @@ def quiet_after(scenario: Scenario) -> float:
     return max(times)
 
 
-def settle(scenario: Scenario) -> Scenario:
+def settle(scenario: Scenario, peers: Optional[Sequence[PeerModel]] = None) -> Scenario:
     """
     The network as it is once it is quiet, with those peers alone that are honest, live and answer.
 
     A peer's rate is what can be had of it: each request costs its overhead, and so many requests
     may be open.
+
+    :param peers: all peers as they stand when it is quiet; None: as if they had done nothing yet
     """
     quiet = quiet_after(scenario)
-    peers: List[PeerModel] = []
-    for model in scenario.peers:
+    settled_peers: List[PeerModel] = []
+    for model in scenario.peers if peers is None else peers:
         settled = model._replace(
-            joins=quiet,
+            joins=quiet if peers is None else max(quiet, model.joins),
             holds=always(model.holds[-1].ranges),
             adverts=always(model.adverts[-1].ranges),
             lies=_lasting(model.lies),
@@ -118,8 +120,9 @@ def settle(scenario: Scenario) -> Scenario:
             and settled.leaves is None
             and settled.holds == settled.adverts
         ):
-            peers.append(settled._replace(rate=(RateStep(0.0, _usable_rate(settled)),)))
-    return scenario._replace(peers=tuple(peers))
+            rate = RateStep(0.0, _usable_rate(settled))
+            settled_peers.append(settled._replace(rate=(rate,)))
+    return scenario._replace(peers=tuple(settled_peers))
 
 
 def _lasting(spell: Spell) -> Spell:
@@ -223,7 +226,8 @@ class Trial:
     def _play_rest(self) -> None:
         """From when it is quiet until what honest peers have is here."""
         run = self._run
-        settled = settle(self._scenario)
+        # What a peer was asked before it is at first, be it wanted still or not.
+        settled = settle(self._scenario, run.network.describe_peers(run.time))
         expected = self._find_expected(settled)
         rest = expected - self._held(expected)
         demand = self._demand(settled, rest)

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 import pytest
 
 from blockio_plugin.rules.availability import EXCLUDED_TIME, MAX_SEGMENTS, AvailabilityTable
+from blockio_plugin.rules.view_set import ViewSet
 from blockio_plugin.rules.views import ViewRange, ViewRanges, normalise
 
 RANGES = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)), max_size=6).map(normalise)
@@ -135,3 +136,32 @@ def test_the_version_tells_of_changes() -> None:
     assert table.version > before
     table.leave(0)
     assert list(table) == []
+
+
+@given(
+    ranges=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=12),
+    wanted=st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=6),
+    start=st.integers(0, 40),
+    length=st.integers(1, 40),
+)
+def test_ranges_in_which_nothing_is_wanted_do_not_count(
+    ranges: List[Tuple[int, int]], wanted: List[Tuple[int, int]], start: int, length: int
+) -> None:
+    table = AvailabilityTable()
+    table.join("a")
+    views = ViewRange(start, start + length)
+    advertised = normalise((low, low + size) for low, size in ranges)
+    table.advertise("a", 100, advertised)
+    in_demand = ViewSet(0, [(low, low + size) for low, size in wanted])
+    held = {
+        view
+        for segment in table.partition(views, in_demand).segments
+        for view in range(segment.start, segment.stop)
+        if segment.holders
+    }
+    assert held == {
+        view
+        for low, high in advertised
+        for view in range(max(low, views.start), min(high, views.stop))
+        if in_demand.count(max(low, views.start), min(high, views.stop))
+    }

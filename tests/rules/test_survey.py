@@ -127,6 +127,19 @@ def test_what_was_cut_short_moves_on_when_nothing_in_it_is_wanted(advances: bool
     assert 200 in wanted
 
 
+def test_what_nobody_covers_does_not_hide_what_lies_above() -> None:
+    """The lowest views are wanted for good; what the many ranges above them hold is answered."""
+    scene = Scene()
+    end = cut_into_many(scene)
+    comb = normalise((view, view + 1) for view in range(100, end, 2))
+    scene.peers.availability.advertise("a", 10_000, comb)
+    scene.peers.availability.advertise("b", 10_000, (ViewRange(end, end + 100),))
+    scene.ledger.answer(ViewRange(100, end))
+    partition, ranking = scene.survey.look(scene.ledger, 1.0, 0.0)
+    assert scene.ledger.wanted.next_at(0) == 0
+    assert [partition.segments[number].start for number in ranking.order["b"]] == [end]
+
+
 def test_it_moves_on_to_the_end() -> None:
     scene = Scene()
     end = cut_into_many(scene)

@@ -60,3 +60,19 @@ def test_jitter_stays_within_bounds_and_never_overtakes() -> None:
     times = [time for time in arrivals if time is not None]
     assert times == sorted(times) and len(times) == 100
     assert 0.75 <= times[0] and times[-1] <= 1.25 + 1e-6
+
+
+def test_a_peer_is_described_as_it_stands() -> None:
+    peer = clock(rate=100.0, rtt=0.2, bucket=[50, 10], quota=[1, 4])
+    assert peer.describe_from(3.0) == model(
+        rate=100.0, rtt=0.2, bucket=[50, 10], quota=[1, 4], joins=3.0
+    )
+    for _ in range(3):
+        turn = peer.take(3.0)
+        assert peer.is_within_quota(turn)
+        peer.work(turn, 25)
+    # The third is sent by 3.85 s, when there are 5 tokens; 20 more take 2 s.
+    described = peer.describe_from(4.0)
+    assert described.joins == pytest.approx(5.85)
+    assert described.bucket is not None and described.bucket.burst == pytest.approx(0.0)
+    assert described.quota is not None and described.quota.burst == pytest.approx(3.75)

@@ -75,6 +75,16 @@ def test_the_rest_is_what_takes_longest_once_it_is_quiet() -> None:
     assert least_rest(network({"leaves": 3.0}, client={"download": 5.0}), 1) == 0.0
 
 
+def test_what_a_peer_is_at_when_it_is_quiet_comes_first() -> None:
+    scenario = network({"rate": 50.0, "rtt": 0.0, "overhead": 0.0}, {"joins": 7.0, "leaves": 8.0})
+    busy = scenario.peers[0]._replace(joins=11.0)
+    (settled,) = settle(scenario, [busy, scenario.peers[1]]).peers
+    assert settled.joins == 11.0
+    idle = scenario.peers[0]._replace(joins=2.0)
+    (settled,) = settle(scenario, [idle, scenario.peers[1]]).peers
+    assert settled.joins == 8.0
+
+
 def test_a_rate_that_takes_more_open_requests_than_there_may_be_does_not_count() -> None:
     # 32 requests of 2 blocks each may be under way at a time, and each takes 4 s.
     (model,) = settle(network({"rate": 1000.0, "rtt": 4.0, "max_blocks": 2})).peers
