@@ -2,7 +2,8 @@
 Every public name says what it is.
 
 flake8 sees to modules, classes and functions. It cannot tell which methods override one that has a
-docstring already, and does not look at constants: both are looked at here.
+docstring already, and does not look at constants: both are looked at here. Where a docstring names
+a number that follows from constants, it has to follow from them.
 """
 import ast
 import importlib
@@ -10,11 +11,17 @@ import inspect
 from pathlib import Path
 import pkgutil
 from types import ModuleType
-from typing import Iterator, List
+from typing import Any, Iterator, List
 
 import pytest
 
 import blockio_plugin
+from blockio_plugin.protocol import servers
+from blockio_plugin.rules import advert_queue, backfill, fetch_group, scoring
+from blockio_plugin.rules.lateness import UNKNOWN_LATE_TIME
+from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS, MAX_ANSWER_BYTES, MAX_RANGES
+from blockio_plugin.rules.requests import MAX_UNANSWERED
+from blockio_plugin.services import advertiser, peer_requests
 
 
 def import_modules() -> Iterator[ModuleType]:
@@ -63,6 +70,49 @@ def test_public_methods_and_constants_have_docstrings(module: ModuleType) -> Non
     missing: List[str] = list(find_undocumented_methods(module))
     missing += find_undocumented_constants(Path(inspect.getfile(module)).read_text())
     assert not missing
+
+
+@pytest.mark.parametrize(
+    "module, said, told, follows",
+    [
+        (
+            advert_queue,
+            "the longest advert is taken in every 16 s",
+            16,
+            (MAX_RANGES + advert_queue.ADVERT_COST) // advert_queue.RANGES_PER_SECOND,
+        ),
+        (advertiser, "the mean is 10 s", 10, sum(advertiser.ADVERT_INTERVAL_BOUNDS) / 2),
+        (backfill, "The usual one holds up to 512 blocks", 512, MAX_ANSWER_BLOCKS),
+        (
+            fetch_group,
+            "the sync takes at most a third longer",
+            4 / 3,
+            pytest.approx(1 / (1 - fetch_group.SHARE)),
+        ),
+        (
+            peer_requests,
+            "as many as one that was never measured",
+            peer_requests.ANSWER_TIMEOUT,
+            UNKNOWN_LATE_TIME,
+        ),
+        (scoring, "a tenth of the time is lost on it", 1 / 10, 1 / scoring.OVERHEAD_FACTOR),
+        (scoring, "it gets 20 a minute then", 20, 60 / scoring.REQUEST_PRICE),
+        (scoring, "earns it: four requests", 4, scoring.BLOCK_WORTH / scoring.REQUEST_PRICE),
+        (
+            scoring,
+            "twice as many as it may leave unanswered",
+            2 * MAX_UNANSWERED,
+            scoring.MAX_CREDIT / scoring.REQUEST_PRICE,
+        ),
+        (servers, "four full ones", 4, servers.MAX_UNSENT_BYTES / MAX_ANSWER_BYTES),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_numbers_in_docstrings_follow_from_the_constants(
+    module: ModuleType, said: str, told: float, follows: Any
+) -> None:
+    assert said in " ".join(inspect.getsource(module).split())
+    assert told == follows
 
 
 class Base:
