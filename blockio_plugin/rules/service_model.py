@@ -131,17 +131,17 @@ class ServiceModel:
 
     def _forget(self, time: float, error: float, blocks: int, way: float) -> float:
         """Let the three drift, further where ``error`` surprises; the variance of the sample."""
-        # A way that seems short does not make it steady.
-        jitter = min(abs(error), max(self.round_trip / 2, time / 4))
-        self._jitter += JITTER_WEIGHT * (jitter * jitter - self._jitter)
+        rr, ro, rs, oo, os, ss = self._covariance
+        spread = way * (rr + 2 * ro + 2 * blocks * rs) + oo + 2 * blocks * os + blocks ** 2 * ss
+        # What is not known yet explains a part. A way that seems short need not be steady.
+        jitter = min(max(error * error - spread, 0.0), max(self.round_trip / 2, time / 4) ** 2)
+        self._jitter += JITTER_WEIGHT * (jitter - self._jitter)
         noise = (NOISE * time) ** 2 + self._jitter + LEAST_NOISE ** 2
         drifts = (
             (DRIFT[0] * self.round_trip + LEAST_DRIFT[0] * time) ** 2,
             (DRIFT[1] * self.overhead + LEAST_DRIFT[1] * time) ** 2,
             (DRIFT[2] * self.seconds_per_block + LEAST_DRIFT[2] * time / max(blocks, 1)) ** 2,
         )
-        rr, ro, rs, oo, os, ss = self._covariance
-        spread = way * (rr + 2 * ro + 2 * blocks * rs) + oo + 2 * blocks * os + blocks ** 2 * ss
         drifted = way * drifts[0] + drifts[1] + blocks ** 2 * drifts[2]
         steps = max(1.0, ((error / SURPRISE) ** 2 - spread - noise) / drifted)
         for index, drift in zip((0, 3, 5), drifts):

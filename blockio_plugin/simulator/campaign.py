@@ -2,7 +2,7 @@
 from multiprocessing import get_context
 from statistics import median
 from time import monotonic
-from typing import Callable, Iterator, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Iterator, NamedTuple, Optional, Sequence, Tuple, TypeVar
 
 from blockio_plugin.simulator.chaos import draw_chaos
 from blockio_plugin.simulator.trial import CPU_PER_REQUEST, Verdict, judge
@@ -21,6 +21,8 @@ LEAST_RUNS = 20
 
 CHUNK = 8
 """Networks that a process is given at a time."""
+
+_Found = TypeVar("_Found")
 
 
 class Summary(NamedTuple):
@@ -84,7 +86,7 @@ def judge_seeds(
     :param note: is told every few seconds how far it is
     """
     told_at, failures = monotonic(), 0
-    for number, verdict in enumerate(_judge_all(seeds, processes), 1):
+    for number, verdict in enumerate(play_each(judge_seed, seeds, processes, CHUNK), 1):
         failures += verdict.failed is not None
         if monotonic() >= told_at + PROGRESS_TIME:
             told_at = monotonic()
@@ -92,9 +94,12 @@ def judge_seeds(
         yield verdict
 
 
-def _judge_all(seeds: Sequence[int], processes: int) -> Iterator[Verdict]:
+def play_each(
+    play: Callable[[int], _Found], seeds: Sequence[int], processes: int, chunk: int = 1
+) -> Iterator[_Found]:
+    """What ``play`` finds for each seed, in their order; ``chunk``: of them at a time."""
     if processes <= 1:
-        yield from map(judge_seed, seeds)
+        yield from map(play, seeds)
         return
     with get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(judge_seed, seeds, CHUNK)
+        yield from pool.imap(play, seeds, chunk)

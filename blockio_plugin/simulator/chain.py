@@ -1,18 +1,26 @@
 """A modelled chain: which views hold a block, and what each peer can give of them."""
 from bisect import bisect_left, bisect_right
+from itertools import accumulate
 from random import Random
-from typing import List, NamedTuple, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.blocks import Block
-from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
+from blockio_plugin.rules.messages import MAX_ANSWER_BYTES, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.views import ViewRanges, range_at
-from blockio_plugin.simulator.models import PeerModel, Scenario, extend, views_at
+from blockio_plugin.simulator.models import (
+    MEAN_BLOCK_BYTES,
+    SIZE_SPREAD,
+    PeerModel,
+    Scenario,
+    extend,
+    views_at,
+)
 
 GENESIS_HASH = b"genesis"
 """Stands for the block below view 0."""
 
-BLOCK_RLP = bytes(256)
-"""Stands for the encoding of each block."""
+BLOCK_RLP = bytes(int(MEAN_BLOCK_BYTES))
+"""Stands for the encoding of a block whose size nobody asked for."""
 
 
 class Chain(NamedTuple):
@@ -40,13 +48,30 @@ def draw_views(scenario: Scenario, random: Random) -> List[int]:
     return sorted(filled)
 
 
-def make_chain(views: List[int]) -> Tuple[Block, ...]:
-    """Linked blocks at these views."""
+def draw_sizes(scenario: Scenario, views: Sequence[int], random: Random) -> List[int]:
+    """The bytes of the block at each of ``views``, which ascend; at least 1."""
+    means = [MEAN_BLOCK_BYTES] * len(views)
+    for (start, stop), mean in scenario.sizes:
+        low, high = bisect_left(views, start), bisect_left(views, stop)
+        means[low:high] = [mean] * (high - low)
+    return [max(1, round(mean * random.uniform(*SIZE_SPREAD))) for mean in means]
+
+
+def make_chain(
+    views: Sequence[int], sizes: Optional[Sequence[int]] = None
+) -> Tuple[Block, ...]:
+    """Linked blocks at these views; ``sizes``: the bytes of each."""
+    # The rules ask how long an encoding is and never look into it, so all share the same zeros.
+    zeros = memoryview(bytes(max(sizes, default=0))) if sizes is not None else None
+    encodings: Dict[int, bytes] = {}
     blocks: List[Block] = []
     parent_hash = GENESIS_HASH
     for number, view in enumerate(views):
         block_hash = view.to_bytes(8, "big")
-        blocks.append(Block(view, number, block_hash, parent_hash, BLOCK_RLP))
+        rlp = BLOCK_RLP
+        if sizes is not None and zeros is not None:
+            rlp = encodings.setdefault(sizes[number], zeros[: sizes[number]])
+        blocks.append(Block(view, number, block_hash, parent_hash, rlp))
         parent_hash = block_hash
     return tuple(blocks)
 
@@ -57,6 +82,11 @@ class Answer(NamedTuple):
     message: BlocksByView
     blocks: Tuple[Block, ...]
 
+    @property
+    def bytes(self) -> int:
+        """Bytes of its blocks."""
+        return sum(map(len, self.message.blocks))
+
 
 def decline(request: GetBlocksByView) -> Answer:
     """What says that the sender does not want to answer."""
@@ -64,22 +94,31 @@ def decline(request: GetBlocksByView) -> Answer:
 
 
 class Shelf(NamedTuple):
-    """Blocks, and their views beside them for the search."""
+    """Blocks, and beside them for the search their views, and the bytes of all up to each."""
 
     blocks: Tuple[Block, ...]
     views: List[int]
+    ends: List[int]
+
+    def fit(self, low: int, high: int) -> int:
+        """Where an answer of the blocks from ``low`` to ``high`` is cut by its bytes."""
+        before = self.ends[low - 1] if low else 0
+        return min(high, max(low + 1, bisect_right(self.ends, before + MAX_ANSWER_BYTES)))
 
 
 class Library:
     """What one peer holds of the chain, and how it answers from that."""
 
-    def __init__(self, model: PeerModel, chain: Chain, random: Random) -> None:
+    def __init__(
+        self, model: PeerModel, chain: Chain, random: Random, whole: Optional[Shelf] = None
+    ) -> None:
+        """``whole``: all blocks of ``chain``; it may be the same for all peers."""
         self._model = model
         self._chain = chain
         share = model.omits.share
-        self._whole = self._left = _make_shelf(chain.blocks)
+        self._whole = self._left = make_shelf(chain.blocks) if whole is None else whole
         if share:
-            self._left = _make_shelf(
+            self._left = make_shelf(
                 tuple(block for block in chain.blocks if random.random() >= share)
             )
 
@@ -120,13 +159,14 @@ class Library:
         held = range_at(holdings, start)
         if held is None:
             return self._answer_without(request, holdings, time)
-        blocks, views = self._shelf(time)
+        shelf = self._shelf(time)
+        blocks, views, _ = shelf
         stop = min(stop, held.stop)
         born = self._chain.stop_at(time)
         low, high = bisect_left(views, start), bisect_left(views, min(stop, born))
-        most = min(request.max_blocks, model.max_blocks)
-        if high - low > most:
-            high = low + most
+        cut = shelf.fit(low, min(high, low + min(request.max_blocks, model.max_blocks)))
+        if cut < high:
+            high = cut
             stop = views[high - 1] + 1
         next_view = 0
         if model.hints and high < len(views) and views[high] < min(held.stop, born):
@@ -150,5 +190,7 @@ class Library:
         return Answer(BlocksByView(request.request_id, start, stop - start, 0, ()), ())
 
 
-def _make_shelf(blocks: Tuple[Block, ...]) -> Shelf:
-    return Shelf(blocks, [block.view for block in blocks])
+def make_shelf(blocks: Tuple[Block, ...]) -> Shelf:
+    """These blocks, which ascend."""
+    ends = list(accumulate(len(block.rlp) for block in blocks))
+    return Shelf(blocks, [block.view for block in blocks], ends)

@@ -13,6 +13,20 @@ class Filled(NamedTuple):
     probability: float
 
 
+class Sizes(NamedTuple):
+    """Blocks in ``views`` have ``mean`` bytes each, times a number drawn from ``SIZE_SPREAD``."""
+
+    views: ViewRange
+    mean: float
+
+
+SIZE_SPREAD = (0.5, 1.5)
+"""Bytes of a block are the mean ones of its view times a number drawn from here."""
+
+MEAN_BLOCK_BYTES = 600.0
+"""Bytes of a block, in the mean, where a scenario does not say."""
+
+
 class Growth(NamedTuple):
     """One more block every ``interval`` seconds, ``blocks`` times, in a view of its own each."""
 
@@ -21,7 +35,7 @@ class Growth(NamedTuple):
 
 
 class RateStep(NamedTuple):
-    """From ``time`` (s) on, a peer sends ``rate`` blocks/s."""
+    """From ``time`` (s) on, a peer sends ``rate`` blocks/s, or bytes/s (``Scenario.in_bytes``)."""
 
     time: float
     rate: float
@@ -35,7 +49,7 @@ class ViewsStep(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """A token bucket: this many blocks at once, and ``refill`` blocks/s in the long run."""
+    """A token bucket: so many blocks, or bytes, at once, and ``refill`` per second for long."""
 
     burst: float
     refill: float
@@ -138,7 +152,13 @@ class PeerModel(NamedTuple):
 
 
 class Scenario(NamedTuple):
-    """A whole simulated network; ``start`` None: drawn from the seed."""
+    """
+    A whole simulated network; ``start`` None: drawn from the seed.
+
+    ``in_bytes``: all that is a rate (``download``, those of peers, their buckets) counts bytes and
+    not blocks. ``decode``: seconds that we need for each block that arrives. Where ``sizes``
+    overlap, the later ones count.
+    """
 
     name: str
     views: int
@@ -152,6 +172,9 @@ class Scenario(NamedTuple):
     start: Optional[float] = None
     stalls: Tuple[Stall, ...] = ()
     restarts: Tuple[float, ...] = ()
+    sizes: Tuple[Sizes, ...] = ()
+    in_bytes: bool = False
+    decode: float = 0.0
 
     @property
     def births(self) -> Tuple[float, ...]:

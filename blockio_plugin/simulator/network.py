@@ -12,7 +12,16 @@ from typing import Dict, List, NamedTuple, Optional, Tuple, Union
 from blockio_plugin.rules.messages import GetBlocksByView
 from blockio_plugin.rules.requests import Request
 from blockio_plugin.rules.views import ViewRanges
-from blockio_plugin.simulator.chain import Answer, Chain, Library, decline, draw_views, make_chain
+from blockio_plugin.simulator.chain import (
+    Answer,
+    Chain,
+    Library,
+    decline,
+    draw_sizes,
+    draw_views,
+    make_chain,
+    make_shelf,
+)
 from blockio_plugin.simulator.models import PeerModel, Scenario, Spell
 from blockio_plugin.simulator.peer import PeerClock
 
@@ -45,11 +54,14 @@ class Advertised(NamedTuple):
 
 
 class Arrived(NamedTuple):
-    """An answer reached us."""
+    """
+    An answer reached us. ``wire_time``: when (s), where that was before it was decoded; None: now.
+    """
 
     peer: str
     request: Request
     answer: Answer
+    wire_time: Optional[float] = None
 
 
 class Grown(NamedTuple):
@@ -91,6 +103,13 @@ class _InFlight(NamedTuple):
     at_link: bool
 
 
+class _Decoded(NamedTuple):
+    """We are done with what a peer did, and hear of it; a restart before that loses it."""
+
+    restarts: int
+    event: Union[Joined, Left, Advertised, Arrived]
+
+
 class _Growing(NamedTuple):
     """A block is born."""
 
@@ -111,10 +130,12 @@ class Network:
         self._scenario = scenario
         self._models = {model.name: model for model in scenario.peers}
         random = Random(seed)
-        blocks = make_chain(draw_views(scenario, random))
+        views = draw_views(scenario, random)
+        blocks = make_chain(views, draw_sizes(scenario, views, Random(f"{seed}/sizes")))
         self.chain = Chain(blocks, scenario.views, scenario.births)
+        whole = make_shelf(blocks)
         self.libraries = {
-            name: Library(model, self.chain, Random(f"{seed}/{name}"))
+            name: Library(model, self.chain, Random(f"{seed}/{name}"), whole)
             for name, model in self._models.items()
         }
         self._clocks = {
@@ -125,6 +146,8 @@ class Network:
         self._connections: Dict[str, int] = {}
         self._connected = 0
         self._link_free_at = 0.0
+        self._decoded_until = 0.0
+        self._restarts = 0
         self._line: List[Tuple[float, int, object]] = []
         self._sequence = 0
         for name, model in self._models.items():
@@ -149,6 +172,8 @@ class Network:
         while self._line and self._line[0][0] <= until:
             time, _, cause = heapq.heappop(self._line)
             event = self._happen(cause, time)
+            if self._scenario.decode and not isinstance(cause, _Decoded):
+                event = self._decode(event, time)
             if event is not None:
                 return time, event
         return None
@@ -163,19 +188,41 @@ class Network:
         elif isinstance(cause, _Leaving):
             if self._connections.pop(cause.peer, None) is not None:
                 return Left(cause.peer)
+        elif isinstance(cause, _Decoded):
+            return cause.event if cause.restarts == self._restarts else None
         elif isinstance(cause, _Growing):
             return self._grow(now)
         elif isinstance(cause, _Restarting):
             return self._restart(now)
         return None
 
+    def _decode(self, event: Optional[Event], now: float) -> Optional[Event]:
+        """What a peer does is heard of in its turn, once all blocks before it are decoded."""
+        if event is None or isinstance(event, (Grown, Restarted)):
+            return event
+        begins, blocks = max(self._decoded_until, now), 0
+        if isinstance(event, Arrived):
+            event = event._replace(wire_time=now)
+            blocks = len(event.answer.blocks)
+        self._decoded_until = self._work_until(begins, blocks * self._scenario.decode)
+        self._at(self._decoded_until, _Decoded(self._restarts, event))
+        return None
+
+    def _work_until(self, time: float, work: float) -> float:
+        """When our loop has done so many seconds of ``work`` that it begins at ``time``."""
+        for start, length in self._scenario.stalls:
+            if start < time + work and time < start + length:
+                work -= max(0.0, start - time)
+                time = start + length
+        return time + work
+
     def _carry(self, flight: _InFlight, now: float) -> Optional[Event]:
         if self._connections.get(flight.event.peer) != flight.connection:
             return None
         if not flight.at_link or not isinstance(flight.event, Arrived):
             return flight.event
-        blocks = len(flight.event.answer.blocks)
-        self._link_free_at = max(self._link_free_at, now) + blocks / self._scenario.download
+        passing = self._measure(flight.event.answer) / self._scenario.download
+        self._link_free_at = max(self._link_free_at, now) + passing
         self._at(self._link_free_at, flight._replace(at_link=False))
         return None
 
@@ -219,8 +266,10 @@ class Network:
         return tuple(clock.describe_from(now) for clock in self._clocks.values())
 
     def _restart(self, now: float) -> Restarted:
-        # What waits for our link is lost along with the connections.
+        # What waits for our link, or to be decoded, is lost along with the connections.
         self._link_free_at = min(self._link_free_at, now)
+        self._decoded_until = min(self._decoded_until, now)
+        self._restarts += 1
         for name in self._connections:
             self._clocks[name].reconnect(now)
             self._connect(name)
@@ -251,11 +300,15 @@ class Network:
                 answer = decline(message)
             else:
                 answer = self.libraries[name].answer(message, turn.begins)
-            time = clock.deliver(clock.work(turn, len(answer.blocks)))
+            time = clock.deliver(clock.work(turn, self._measure(answer)))
         if time is not None:
             at_link = bool(self._scenario.download)
             event = Arrived(name, request, answer)
             self._at(time, _InFlight(self._connections[name], event, at_link))
+
+    def _measure(self, answer: Answer) -> int:
+        """Blocks of an answer, or their bytes: what the scenario counts."""
+        return answer.bytes if self._scenario.in_bytes else len(answer.blocks)
 
     def _strikes(self, spell: Spell, name: str, time: float) -> bool:
         """Whether a fault that hits by chance does so now."""

@@ -5,9 +5,9 @@ from typing import NamedTuple, Optional, Tuple
 from blockio_plugin.simulator.models import PeerModel, RateStep
 
 
-def serve_until(steps: Tuple[RateStep, ...], start: float, blocks: int) -> float:
-    """When ``blocks`` blocks that begin to be sent at ``start`` have been sent."""
-    time, left = start, float(blocks)
+def serve_until(steps: Tuple[RateStep, ...], start: float, amount: float) -> float:
+    """When so many blocks, or bytes, that begin to be sent at ``start`` have been sent."""
+    time, left = start, float(amount)
     for index, step in enumerate(steps):
         end = steps[index + 1].time if index + 1 < len(steps) else float("inf")
         if end <= time:
@@ -92,10 +92,10 @@ class PeerClock:
         """Whether it may answer the request, as far as its quota goes; counts it if so."""
         return self._quota is None or self._quota.try_spend(turn.reached)
 
-    def work(self, turn: Turn, blocks: int) -> float:
-        """When it has done an answer of so many ``blocks``."""
-        done = serve_until(self._model.rate, turn.begins + self._model.overhead, blocks)
-        self._free_at = done if self._tokens is None else self._tokens.spend(done, blocks)
+    def work(self, turn: Turn, amount: float) -> float:
+        """When it has done an answer of so many blocks, or bytes."""
+        done = serve_until(self._model.rate, turn.begins + self._model.overhead, amount)
+        self._free_at = done if self._tokens is None else self._tokens.spend(done, amount)
         return self._free_at
 
     def deliver(self, done: float) -> Optional[float]:

@@ -1,7 +1,8 @@
 """A picture of a run: who delivered which views when, and each peer's score over time."""
+from bisect import bisect_left
 from pathlib import Path
 from statistics import median
-from typing import Dict, List, Tuple
+from typing import Callable, Dict, List, Tuple
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import LineCollection
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import ScalarFormatter
 
 from blockio_plugin.rules.views import ViewRange
+from blockio_plugin.simulator.chain import Chain, make_shelf
 from blockio_plugin.simulator.models import PeerModel, Scenario, views_at
 from blockio_plugin.simulator.result import Result, Trace
 
@@ -30,7 +32,13 @@ COLOURS = tuple(f"C{number}" for number in range(10))
 
 
 def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
-    """Write the picture to ``path``, in the format of its suffix."""
+    """
+    Write the picture to ``path``, in the format of its suffix.
+
+    Where the scenario counts bytes, a view is drawn as high up as there are bytes below it: so the
+    slope of a stroke is a rate.
+    """
+    place = _make_place(trace.chain, scenario.in_bytes)
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     views, scores = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
@@ -40,7 +48,10 @@ def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
     used: Dict[str, List[Tuple[Tuple[float, float], ...]]] = {}
     wasted: List[Tuple[Tuple[float, float], ...]] = []
     for delivery in trace.deliveries:
-        line = ((delivery.issued, delivery.start), (delivery.arrived, delivery.stop))
+        line = (
+            (delivery.issued, place(delivery.start)),
+            (delivery.arrived, place(delivery.stop)),
+        )
         if delivery.was_used:
             used.setdefault(delivery.peer, []).append(line)
         else:
@@ -57,8 +68,8 @@ def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
     views.axvline(result.lower_bound, color="black", linestyle=":", label="lower bound")
     views.axvline(result.seconds, color="black", linestyle="--", label="finished")
     views.set_xlim(0, result.seconds * 1.02)
-    views.set_ylim(0, scenario.all_views)
-    views.set_ylabel("views")
+    views.set_ylim(0, place(scenario.all_views))
+    views.set_ylabel("MB of the chain" if scenario.in_bytes else "views")
     views.set_title(
         f"{scenario.name}: {result.seconds:.2f} s, {result.ratio:.3f} times the lower bound\n"
         "A stroke is a request: from its first view, when asked, to its last, when answered",
@@ -78,6 +89,15 @@ def draw(scenario: Scenario, result: Result, trace: Trace, path: Path) -> None:
     scores.set_ylabel("score, ms per block (lower is better)")
     scores.set_xlabel("virtual time, s")
     figure.savefig(path)
+
+
+def _make_place(chain: Chain, in_bytes: bool) -> Callable[[int], float]:
+    """How high up a view is: how many lie below it, or how many MB of the chain."""
+    if not in_bytes:
+        return float
+    _, views, ends = make_shelf(chain.blocks)
+    below = [0, *ends]
+    return lambda view: below[bisect_left(views, view)] / 1e6
 
 
 def _describe(scenario: Scenario, model: PeerModel) -> str:

@@ -3,14 +3,19 @@ from statistics import median
 from typing import Any, Dict, NamedTuple, Optional, Sequence, Tuple
 
 from blockio_plugin.rules.views import ViewRanges
+from blockio_plugin.simulator.chain import Chain
 
 
 class PeerResult(NamedTuple):
-    """One peer at the end; ``score`` in seconds per block, 0 where it was never measured."""
+    """
+    One peer at the end. ``blocks``, ``bytes``: what it brought that we lacked; ``score`` in seconds
+    per block, 0 where it was never measured.
+    """
 
     name: str
     requests: int
     blocks: int
+    bytes: int
     score: float
     banned: bool
 
@@ -35,6 +40,7 @@ class Result(NamedTuple):
     lower_bound: float
     ratio: float
     blocks: int
+    bytes: int
     duplicates: int
     requests: int
     timeouts: int
@@ -76,7 +82,8 @@ class ScoreSample(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """What happened in a run, in order."""
+    """What happened in a run, in order, and the chain that came."""
 
     deliveries: Tuple[Delivery, ...]
     scores: Tuple[ScoreSample, ...]
+    chain: Chain

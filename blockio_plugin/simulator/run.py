@@ -93,6 +93,7 @@ class Run:
         """Peers that we dropped."""
         self._requests: Dict[str, int] = dict.fromkeys(self.models, 0)
         self._blocks: Dict[str, int] = dict.fromkeys(self.models, 0)
+        self._bytes: Dict[str, int] = dict.fromkeys(self.models, 0)
         self._last_score: Dict[str, float] = dict.fromkeys(self.models, 0.0)
         self._duplicates = self._timeouts = self._max_in_flight = self._max_held = 0
         self.requests = 0
@@ -170,6 +171,7 @@ class Run:
             lower_bound=bound,
             ratio=self.time / bound if bound else 1.0,
             blocks=self.arrived,
+            bytes=sum(self._bytes.values()),
             duplicates=self._duplicates,
             requests=self.requests,
             timeouts=self._timeouts,
@@ -184,6 +186,7 @@ class Run:
                     name,
                     self._requests[name],
                     self._blocks[name],
+                    self._bytes[name],
                     self._last_score[name],
                     name in self.banned,
                 )
@@ -194,7 +197,7 @@ class Run:
     @property
     def trace(self) -> Trace:
         """What happened, where the run is traced."""
-        return Trace(tuple(self._deliveries), tuple(self._samples))
+        return Trace(tuple(self._deliveries), tuple(self._samples), self.network.chain)
 
     def _timed(self, call: Callable[[], object]) -> None:
         start = thread_time()
@@ -244,7 +247,7 @@ class Run:
         """Something reached us at ``time``: now, or while our loop stood still."""
         if isinstance(event, Arrived):
             if event.peer in self.adverts:
-                self._receive(event, time)
+                self._receive(event, time if event.wire_time is None else event.wire_time)
         elif isinstance(event, Joined):
             self._join(event, time)
         elif isinstance(event, Advertised):
@@ -299,7 +302,7 @@ class Run:
             self._join(joined, time)
 
     def _receive(self, arrived: Arrived, time: float) -> None:
-        name, request, answer = arrived
+        name, request, answer, _ = arrived
         if self.models[name].forges and answer.blocks:
             # Their bodies do not match their headers: production's receiver drops the peer for it.
             self._ban(name, time)
@@ -332,6 +335,7 @@ class Run:
             if asked.peer != name or number > request.request_id
         }
         self._blocks[name] += len(receipt.fresh)
+        self._bytes[name] += sum(len(block.rlp) for block in receipt.fresh)
         self._duplicates += receipt.duplicates
         self._note_arrival(receipt.fresh, time)
         if self._traced:

@@ -3,9 +3,10 @@ from math import inf
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS
+from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS, MAX_ANSWER_BYTES
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange, ViewRanges, normalise
 from blockio_plugin.simulator.models import (
+    MEAN_BLOCK_BYTES,
     NEVER,
     Bucket,
     Filled,
@@ -14,6 +15,7 @@ from blockio_plugin.simulator.models import (
     Quota,
     RateStep,
     Scenario,
+    Sizes,
     Spell,
     Stall,
     ViewsStep,
@@ -29,6 +31,12 @@ MAX_BLOCKS = 5_000_000
 MAX_PEERS = 10_000
 """Peers of a scenario, most."""
 
+MAX_MEAN_BYTES = 4 * MAX_ANSWER_BYTES
+"""Bytes of a block in the mean, most: the largest of them still fits in a message of 16 MiB."""
+
+DEFAULT_RATE = 100.0
+"""Blocks/s that a peer sends where a scenario does not say; in bytes/s, of blocks of mean size."""
+
 
 class ScenarioError(ValueError):
     """A scenario cannot be used. The message names the file, the key and the value."""
@@ -38,11 +46,12 @@ class _Table:
     """One table of the file: its keys are taken out one by one, so that unknown ones are left."""
 
     def __init__(self, values: Mapping[str, Any], where: str) -> None:
+        self.given = values
+        self.where = where
         self._values = dict(values)
-        self._where = where
 
     def fail(self, key: str, value: object, problem: str) -> ScenarioError:
-        return ScenarioError(f"{self._where}{key} = {value!r}: {problem}")
+        return ScenarioError(f"{self.where}{key} = {value!r}: {problem}")
 
     def take(self, key: str, default: Any, read: Callable[[Any], Any], problem: str) -> Any:
         """The value of ``key`` as ``read`` returns it; ``read`` raises ``ValueError``."""
@@ -110,6 +119,14 @@ def _filled(value: Any) -> Tuple[Filled, ...]:
         start, stop, probability = _list(item, 3)
         filled.append(Filled(_range([start, stop]), _number(probability, 0.0, 1.0)))
     return tuple(filled)
+
+
+def _sizes(value: Any) -> Tuple[Sizes, ...]:
+    sizes = []
+    for item in _list(value):
+        start, stop, mean = _list(item, 3)
+        sizes.append(Sizes(_range([start, stop]), _number(mean, 1.0, MAX_MEAN_BYTES)))
+    return tuple(sizes)
 
 
 def _ascending(times: List[float]) -> None:
@@ -202,6 +219,9 @@ VIEWS = (
 )
 """What is wrong with views that are refused."""
 
+RATE = "not a number above 0, nor steps [[0.0, rate], [time, rate], ...]"
+"""What is wrong with a rate that may change and is refused."""
+
 LIES = 'neither "empty", the only lie known, nor ["empty", from, to]'
 """What is wrong with lies that are refused."""
 
@@ -209,7 +229,42 @@ SPELL = "not a share from 0 to 1, nor [share, from, to]"
 """What is wrong with a share, be it for a time, that is refused."""
 
 
-def _read_peers(values: Mapping[str, Any], number: int, views: int) -> Tuple[PeerModel, ...]:
+class _Units:
+    """Whether a scenario counts blocks or bytes; the first key that says so decides."""
+
+    def __init__(self) -> None:
+        self._decided_by: Dict[bool, str] = {}
+
+    @property
+    def in_bytes(self) -> bool:
+        return True in self._decided_by
+
+    def take(
+        self, table: _Table, keys: Tuple[str, str], read: Callable[[Any], Any], problem: str
+    ) -> Any:
+        """
+        The value of the one of ``keys`` (in blocks, in bytes) that is there; None: neither is.
+
+        :raise ScenarioError: both are, or the scenario counts the other
+        """
+        found = None
+        for in_bytes, key in enumerate(keys):
+            value = table.take(key, None, read, problem)
+            # No rate at all is in no unit.
+            if value is None or value == 0.0:
+                continue
+            other = self._decided_by.get(not in_bytes)
+            if other is not None:
+                unit, others = ("bytes", "blocks") if in_bytes else ("blocks", "bytes")
+                raise table.fail(key, table.given[key], f"in {unit}, and {other} in {others}")
+            self._decided_by.setdefault(bool(in_bytes), table.where + key)
+            found = value
+        return found
+
+
+def _read_peers(
+    values: Mapping[str, Any], number: int, views: int, units: _Units
+) -> Tuple[PeerModel, ...]:
     table = _Table(values, f"peers[{number}].")
     count = table.take("count", 1, _count(1, MAX_PEERS), f"not a count from 1 to {MAX_PEERS}")
     holds = table.take("holds", always((ViewRange(0, views),)), _views, VIEWS)
@@ -219,12 +274,7 @@ def _read_peers(values: Mapping[str, Any], number: int, views: int) -> Tuple[Pee
         raise table.fail("leaves", leaves, f"not after it joins ({joins})")
     model = PeerModel(
         name="",
-        rate=table.take(
-            "rate",
-            (RateStep(0.0, 100.0),),
-            _rate,
-            "not a number above 0, nor steps [[0.0, rate], [time, rate], ...]",
-        ),
+        rate=units.take(table, ("rate", "bytes_rate"), _rate, RATE) or (),
         rtt=table.take("rtt", 0.1, _number, NOT_NEGATIVE),
         overhead=table.take("overhead", 0.002, _number, NOT_NEGATIVE),
         holds=holds,
@@ -288,11 +338,17 @@ def read_scenario(document: Mapping[str, Any], name: str) -> Scenario:
         raise chain.fail("filled", f"{expected:.0f} blocks", f"more than {MAX_BLOCKS} blocks")
     if not isinstance(peers, list) or not peers:
         raise ScenarioError(f"peers = {peers!r}: there are no peers")
+    units = _Units()
+    download = units.take(client, ("download", "download_bytes"), _number, NOT_NEGATIVE)
     models: List[PeerModel] = []
     for number, values in enumerate(peers, 1):
         if not isinstance(values, dict):
             raise ScenarioError(f"peers[{number}] = {values!r}: not a table")
-        models.extend(_read_peers(values, number, views))
+        models.extend(_read_peers(values, number, views, units))
+    usual = DEFAULT_RATE * (MEAN_BLOCK_BYTES if units.in_bytes else 1.0)
+    models = [
+        model if model.rate else model._replace(rate=(RateStep(0.0, usual),)) for model in models
+    ]
     grows = chain.take(
         "grows", None, _growth, f"not [seconds above 0, blocks from 1 to {MAX_BLOCKS}]"
     )
@@ -301,7 +357,8 @@ def read_scenario(document: Mapping[str, Any], name: str) -> Scenario:
         views=views,
         filled=filled,
         grows=grows,
-        download=client.take("download", 0.0, _number, NOT_NEGATIVE),
+        download=download or 0.0,
+        decode=client.take("decode", 0.0, _number, NOT_NEGATIVE),
         window=client.take("window", 0, _count(0, MAX_VIEWS), "not a count of views"),
         jitter=simulation.take(
             "jitter", 0.1, lambda value: _number(value, 0.0, 2.0), "not a number from 0 to 2"
@@ -311,6 +368,13 @@ def read_scenario(document: Mapping[str, Any], name: str) -> Scenario:
         stalls=simulation.take("stalls", (), _stalls, "not a list of [from, seconds above 0]"),
         restarts=simulation.take("restarts", (), _times, "not a list of times above 0"),
         peers=tuple(models),
+        sizes=chain.take(
+            "bytes",
+            (),
+            _sizes,
+            f"not a list of [from, to, mean bytes from 1 to {MAX_MEAN_BYTES}] with 0 <= from < to",
+        ),
+        in_bytes=units.in_bytes,
     )
     for table in (chain, client, simulation):
         table.finish()

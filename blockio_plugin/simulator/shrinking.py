@@ -52,6 +52,8 @@ def _candidates(scenario: Scenario) -> Iterator[Scenario]:
         scenario._replace(stalls=()),
         scenario._replace(restarts=()),
         scenario._replace(jitter=0.0),
+        scenario._replace(decode=0.0),
+        scenario._replace(sizes=()),
     ):
         if bare != scenario:
             yield bare

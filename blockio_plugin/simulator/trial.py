@@ -7,11 +7,20 @@ honest peers have must arrive soon. Nobody has to be told that time: the scenari
 from math import inf
 from typing import AbstractSet, FrozenSet, List, NamedTuple, Optional, Sequence
 
+from blockio_plugin.rules.messages import MAX_ANSWER_BYTES
 from blockio_plugin.rules.requests import MAX_UNANSWERED
 from blockio_plugin.rules.scoring import MAX_PAUSE
 from blockio_plugin.simulator.demand import Demand, compute_bound, compute_demand
 from blockio_plugin.simulator.invariants import check_empty_views, check_invariants
-from blockio_plugin.simulator.models import NEVER, PeerModel, RateStep, Scenario, Spell, always
+from blockio_plugin.simulator.models import (
+    MEAN_BLOCK_BYTES,
+    NEVER,
+    PeerModel,
+    RateStep,
+    Scenario,
+    Spell,
+    always,
+)
 from blockio_plugin.simulator.network import Network
 from blockio_plugin.simulator.run import Run
 from blockio_plugin.simulator.truth import check_idle_reason
@@ -98,7 +107,7 @@ def settle(scenario: Scenario, peers: Optional[Sequence[PeerModel]] = None) -> S
     The network as it is once it is quiet, with those peers alone that are honest, live and answer.
 
     A peer's rate is what can be had of it: each request costs its overhead, and so many requests
-    may be open.
+    may be open. Each message takes its mean time.
 
     :param peers: all peers as they stand when it is quiet; None: as if they had done nothing yet
     """
@@ -120,45 +129,35 @@ def settle(scenario: Scenario, peers: Optional[Sequence[PeerModel]] = None) -> S
             and settled.leaves is None
             and settled.holds == settled.adverts
         ):
-            rate = RateStep(0.0, _usable_rate(settled))
+            most = _measure_answer(scenario, model.max_blocks)
+            rate = RateStep(0.0, _usable_rate(settled, most))
             settled_peers.append(settled._replace(rate=(rate,)))
-    return scenario._replace(peers=tuple(settled_peers))
+    return scenario._replace(peers=tuple(settled_peers), jitter=0.0)
 
 
 def _lasting(spell: Spell) -> Spell:
     return spell if spell.stop == inf else NEVER
 
 
-def _usable_rate(model: PeerModel) -> float:
-    rate = 1 / (1 / model.rate[-1].rate + model.overhead / model.max_blocks)
+def _mean_sizes(scenario: Scenario) -> List[float]:
+    """The mean sizes of blocks anywhere in the chain, as the scenario counts."""
+    if not scenario.in_bytes:
+        return [1.0]
+    return [sizes.mean for sizes in scenario.sizes] or [MEAN_BLOCK_BYTES]
+
+
+def _measure_answer(scenario: Scenario, blocks: int) -> float:
+    """What an answer of so many blocks comes to where they are smallest."""
+    most = MAX_ANSWER_BYTES if scenario.in_bytes else inf
+    return min(blocks * min(_mean_sizes(scenario)), most)
+
+
+def _usable_rate(model: PeerModel, most: float) -> float:
+    """What may be had of it in a second; ``most``: in an answer."""
+    rate = 1 / (1 / model.rate[-1].rate + model.overhead / most)
     if model.quota is not None:
-        rate = min(rate, model.quota.rate * model.max_blocks)
-    return min(rate, MAX_UNANSWERED * model.max_blocks / model.rtt if model.rtt else inf)
-
-
-def _least_latency(model: PeerModel) -> float:
-    """Seconds from a request until its first block is here."""
-    return model.rtt + model.overhead
-
-
-def _lasting_rate(model: PeerModel, request_blocks: int) -> float:
-    """Blocks per second that may be had of it for long, so many at a time."""
-    rate = model.rate[-1].rate
-    if model.bucket is not None:
-        rate = min(rate, model.bucket.refill)
-    if model.quota is not None:
-        rate = min(rate, model.quota.rate * min(model.max_blocks, request_blocks))
-    return rate
-
-
-def _count_densest(views: Sequence[int], length: int) -> int:
-    """Most of ``views``, which ascend, that any ``length`` views in a row hold."""
-    most = first = 0
-    for index, view in enumerate(views):
-        while views[first] <= view - length:
-            first += 1
-        most = max(most, index + 1 - first)
-    return most
+        rate = min(rate, model.quota.rate * most)
+    return min(rate, MAX_UNANSWERED * most / model.rtt if model.rtt else inf)
 
 
 def least_rest(scenario: Scenario, seed: int) -> float:
@@ -231,10 +230,7 @@ class Trial:
         expected = self._find_expected(settled)
         rest = expected - self._held(expected)
         demand = self._demand(settled, rest)
-        self._bound = max(
-            compute_bound(settled, demand) - self._quiet if rest else 0.0,
-            self._cross_windows(settled, rest),
-        )
+        self._bound = compute_bound(settled, demand) - self._quiet if rest else 0.0
         begun = run.time
         most = MOST_FACTOR * self._bound + (ALLOWANCE if rest else IDLE_PLAY)
         run.require(expected)
@@ -282,22 +278,6 @@ class Trial:
 
     def _has(self, expected: FrozenSet[int]) -> bool:
         return self._run.finished and self._held(expected) == expected
-
-    def _cross_windows(self, settled: Scenario, rest: AbstractSet[int]) -> float:
-        """
-        How long (s) the rest takes through the window, at least: each block has a place in it from
-        when it is asked for until it is here, so the nearest peers had better bring most.
-        """
-        if not self._scenario.window or not rest:
-            return 0.0
-        most = _count_densest(sorted(rest), self._scenario.window)
-        places, rate = float(most), 0.0
-        for model in sorted(settled.peers, key=_least_latency):
-            latency = max(_least_latency(model), 1e-9)
-            taken = min(_lasting_rate(model, most) * latency, places)
-            places -= taken
-            rate += taken / latency
-        return (len(rest) - most) / rate
 
     def _watch(self, run: Run) -> None:
         """After each event."""

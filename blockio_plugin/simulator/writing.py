@@ -13,12 +13,12 @@ def write_scenario(scenario: Scenario, comment: str) -> str:
     lines = [f"# {line}" for line in comment.splitlines()]
     for name, table in (
         ("chain", _write_chain(scenario)),
-        ("client", {"download": scenario.download, "window": scenario.window}),
+        ("client", _write_client(scenario)),
         ("simulation", _write_simulation(scenario)),
     ):
         lines += ["", f"[{name}]", *_write_table(table)]
     for model in scenario.peers:
-        lines += ["", "[[peers]]", *_write_table(_write_peer(model, scenario.views))]
+        lines += ["", "[[peers]]", *_write_table(_write_peer(model, scenario))]
     return "\n".join(lines) + "\n"
 
 
@@ -42,6 +42,18 @@ def _write_chain(scenario: Scenario) -> Dict[str, Any]:
         table["filled"] = [[*views, probability] for views, probability in scenario.filled]
     if scenario.grows is not None:
         table["grows"] = scenario.grows
+    if scenario.sizes:
+        table["bytes"] = [[*views, mean] for views, mean in scenario.sizes]
+    return table
+
+
+def _write_client(scenario: Scenario) -> Dict[str, Any]:
+    table: Dict[str, Any] = {
+        "download_bytes" if scenario.in_bytes else "download": scenario.download,
+        "window": scenario.window,
+    }
+    if scenario.decode:
+        table["decode"] = scenario.decode
     return table
 
 
@@ -56,17 +68,18 @@ def _write_simulation(scenario: Scenario) -> Dict[str, Any]:
     return table
 
 
-def _write_peer(model: PeerModel, views: int) -> Dict[str, Any]:
+def _write_peer(model: PeerModel, scenario: Scenario) -> Dict[str, Any]:
+    rate = model.rate[0].rate if len(model.rate) == 1 else model.rate
     table: Dict[str, Any] = {
-        "rate": model.rate[0].rate if len(model.rate) == 1 else model.rate,
+        "bytes_rate" if scenario.in_bytes else "rate": rate,
         "rtt": model.rtt,
     }
-    if model.holds != always((ViewRange(0, views),)):
+    if model.holds != always((ViewRange(0, scenario.views),)):
         table["holds"] = _write_views(model.holds)
     if model.adverts != model.holds:
         table["adverts"] = _write_views(model.adverts)
     for key, value in model._asdict().items():
-        if key not in table and key not in ("name", "holds", "adverts"):
+        if key not in table and key not in ("name", "rate", "holds", "adverts"):
             if value != PeerModel._field_defaults[key]:
                 table[key] = _write_spell(key, value) if isinstance(value, Spell) else value
     return table

@@ -1,5 +1,6 @@
 """
-The bench of the scheduling core: ratios to the lower bound, cost of planning, memory, view sets.
+The bench of the scheduling core: ratios to the lower bound, of the standing scenarios and of
+families of networks; cost of planning, memory, view sets.
 
 Runs in two processes. Exits with 1 where a figure is missed.
 """
@@ -19,6 +20,11 @@ from blockio_plugin.simulator.result import Result
 from blockio_plugin.simulator.run import simulate
 from blockio_plugin.simulator.scenario import load_scenario
 from blockio_plugin.tools.bench_scheduler_costs import REPEATS, Figure, measure_costs
+from blockio_plugin.tools.bench_scheduler_families import (
+    FamilyRow,
+    make_family_table,
+    measure_families,
+)
 
 SEEDS = (1, 2, 3)
 """Seeds of the fixed column; the median counts."""
@@ -34,6 +40,9 @@ PROCESSES = 2
 
 TABLE_WIDTH = 120
 """Columns of text that the tables need, whatever the terminal has."""
+
+PARTS = ("scenarios", "families")
+"""What can be measured alone."""
 
 UNFINISHED = 1e6
 """Ratio of a run that did not finish."""
@@ -177,10 +186,8 @@ def measure(scenarios: Path) -> Tuple[List[Row], List[Figure]]:
     return rows, figures + measure_costs()
 
 
-def show(rows: Sequence[Row], figures: Sequence[Figure]) -> None:
-    """Write both tables."""
-    console = Console()
-    console.width = max(console.width, TABLE_WIDTH)
+def show(rows: Sequence[Row], figures: Sequence[Figure], console: Console) -> None:
+    """Write the tables of the standing scenarios and of the other figures."""
     table = Table(title="Time over the lower bound: median of 3 seeds, worst of 12 perturbed")
     for heading in ("scenario", "fixed", "goal", "perturbed", "goal", "s", "bound s"):
         table.add_column(heading, justify="left" if heading == "scenario" else "right")
@@ -209,12 +216,24 @@ def show(rows: Sequence[Row], figures: Sequence[Figure]) -> None:
     console.print(other)
 
 
-def to_json(rows: Sequence[Row], figures: Sequence[Figure]) -> Dict[str, Any]:
+def to_json(
+    rows: Sequence[Row], figures: Sequence[Figure], families: Sequence[FamilyRow]
+) -> Dict[str, Any]:
     """Everything as plain values."""
     return {
         "scenarios": [{**row._asdict(), "met": row.is_met} for row in rows],
         "figures": [{**figure._asdict(), "met": figure.is_met} for figure in figures],
+        "families": [
+            {**row.summary.to_json(), "goal": row.goal._asdict(), "met": row.is_met}
+            for row in families
+        ],
     }
+
+
+def tell(words: str) -> None:
+    """Say how far it is."""
+    sys.stderr.write(f"{words}\n")
+    sys.stderr.flush()
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -222,12 +241,25 @@ def main(arguments: Optional[List[str]] = None) -> int:
     parser = ArgumentParser(prog="bench scheduler", description=__doc__)
     parser.add_argument("--scenarios", type=Path, default=Path("fixtures/scenarios"))
     parser.add_argument("--json", type=Path, metavar="OUT.json", help="write the figures there")
+    parser.add_argument(
+        "--only", nargs="+", choices=PARTS, default=PARTS, help="measure these alone"
+    )
     options = parser.parse_args(arguments)
-    rows, figures = measure(options.scenarios)
-    show(rows, figures)
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH)
+    rows: List[Row] = []
+    figures: List[Figure] = []
+    families: List[FamilyRow] = []
+    if "scenarios" in options.only:
+        rows, figures = measure(options.scenarios)
+        show(rows, figures, console)
+    if "families" in options.only:
+        families = measure_families(PROCESSES, tell)
+        console.print(make_family_table(families))
     if options.json is not None:
-        options.json.write_text(json.dumps(to_json(rows, figures), indent=2) + "\n")
-    return 0 if all(row.is_met for row in rows) and all(item.is_met for item in figures) else 1
+        options.json.write_text(json.dumps(to_json(rows, figures, families), indent=2) + "\n")
+    met = [item.is_met for item in rows] + [item.is_met for item in figures]
+    return 0 if all(met + [item.is_met for item in families]) else 1
 
 
 if __name__ == "__main__":

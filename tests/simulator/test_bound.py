@@ -6,16 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
+from blockio_plugin.simulator import bound
 from blockio_plugin.simulator.bound import (
     DemandClass,
+    Parcel,
     Supply,
     Window,
     least_time,
     link_supply,
     lower_bound,
-    peer_supply,
     violated_cut,
-    window_supply,
 )
 from blockio_plugin.simulator.models import PeerModel
 from blockio_plugin.simulator.scenario import read_scenario
@@ -25,13 +25,21 @@ def model(**values: Any) -> PeerModel:
     return read_scenario({"peers": [{"overhead": 0.0, **values}]}, "x").peers[0]
 
 
+def peer_supply(model: PeerModel, jitter: float) -> Supply:
+    return bound.peer_supply(model, jitter, Parcel(model.max_blocks))
+
+
+def window_supply(model: PeerModel, jitter: float, window: Window) -> Supply:
+    return bound.window_supply(model, jitter, window, Parcel(model.max_blocks))
+
+
 def brute_force(classes: Sequence[DemandClass], supplies: Sequence[Supply], link: Supply) -> float:
     """By the theorem of Gale: the worst set of classes against all that its suppliers give."""
     worst = 0.0
     for size in range(1, len(classes) + 1):
         for chosen in combinations(classes, size):
             suppliers = sorted(frozenset().union(*(item.suppliers for item in chosen)))
-            blocks = sum(item.blocks for item in chosen)
+            blocks = sum(item.amount for item in chosen)
 
             def together(time: float) -> float:
                 return min(link(time), sum(supplies[peer](time) for peer in suppliers))
@@ -99,8 +107,9 @@ def test_our_own_link_begins_when_the_first_block_can_be_here() -> None:
         "peers": [{"rtt": 1.0}, {"rtt": 0.5}],
         "simulation": {"jitter": 0.0},
     }
-    link = link_supply(read_scenario(document, "x"))
-    assert link(0.5) == 0.0 and link(1.5) == pytest.approx(10.0)
+    # The near one's first block is through its way, its overhead and its work at 0.512 s.
+    link = link_supply(read_scenario(document, "x"), 1.0)
+    assert link(0.512) == 0.0 and link(1.512) == pytest.approx(10.0)
 
 
 def test_each_answer_costs_its_overhead() -> None:
@@ -108,10 +117,12 @@ def test_each_answer_costs_its_overhead() -> None:
     supply = peer_supply(model(rate=10.0, rtt=0.0, overhead=0.5, max_blocks=10), 0.0)
     assert [supply(time) for time in (0.0, 0.5)] == [0.0, 0.0]
     assert [supply(time) for time in (1.5, 3.0, 15.0)] == pytest.approx([10.0, 20.0, 100.0])
-    # It may pay when it is slowest anyway.
+    # No part of an answer counts, nor of a block: the fourth is under way for 1.25 s.
+    assert supply(5.75) == 30.0 + 7.0
+    # It may pay when it is slowest anyway: 67 answers cost as much as 335 blocks of 1,000.
     steps = [[0.0, 100.0], [10.0, 10.0]]
     supply = peer_supply(model(rate=steps, rtt=0.0, overhead=0.5, max_blocks=10), 0.0)
-    assert supply(10.0) == pytest.approx(1000.0 / 1.5)
+    assert supply(10.0) == 665.0
 
 
 def test_a_quota_bounds_the_supply_by_its_answers() -> None:

@@ -2,8 +2,15 @@
 from random import Random
 
 from blockio_plugin.rules.answers import check_answer
-from blockio_plugin.rules.messages import GetBlocksByView
-from blockio_plugin.simulator.chain import Chain, Library, draw_views, make_chain
+from blockio_plugin.rules.messages import MAX_ANSWER_BYTES, GetBlocksByView
+from blockio_plugin.simulator.chain import (
+    Chain,
+    Library,
+    draw_sizes,
+    draw_views,
+    make_chain,
+    make_shelf,
+)
 from blockio_plugin.simulator.models import PeerModel
 from blockio_plugin.simulator.scenario import read_scenario
 
@@ -34,6 +41,28 @@ def test_an_answer_is_cut_at_its_bounds_and_hints_at_what_follows() -> None:
     check_answer(request, answer.message, answer.blocks)
     assert len(library(max_blocks=2).answer(request, 0.0).blocks) == 2
     assert library(hints=False).answer(request, 0.0).message.next_view == 0
+
+
+def test_sizes_are_drawn_around_the_mean_of_their_view_and_the_later_mean_counts() -> None:
+    document = {
+        "chain": {"views": 5000, "bytes": [[1000, 4000, 9000], [3000, 9999, 1]]},
+        "peers": [{}],
+    }
+    drawn = draw_sizes(read_scenario(document, "x"), list(range(5000)), Random(1))
+    for part, mean in ((drawn[:1000], 600), (drawn[1000:3000], 9000)):
+        assert 0.5 * mean <= min(part) < 0.55 * mean and 1.45 * mean < max(part) <= 1.5 * mean
+        # U(0.5, 1.5) has a deviation of 0.29: that of the mean of 1,000 is 0.0091.
+        assert abs(sum(part) / len(part) / mean - 1) < 0.04
+    assert set(drawn[3000:]) <= {1, 2}
+    blocks = make_chain(list(range(5000)), drawn)
+    assert [len(block.rlp) for block in blocks] == drawn
+
+
+def test_an_answer_is_cut_by_its_bytes_after_the_last_block_that_fits() -> None:
+    half = MAX_ANSWER_BYTES // 2
+    shelf = make_shelf(make_chain(list(range(5)), [half, half, 1, 3 * half, 1]))
+    assert [shelf.fit(low, 5) for low in range(5)] == [2, 3, 3, 4, 5]
+    assert shelf.fit(0, 1) == 1 and shelf.fit(4, 4) == 4
 
 
 def test_what_is_not_held_is_declined() -> None:

@@ -30,13 +30,18 @@ def test_json_has_what_is_promised(scenario: Path, capsys: pytest.CaptureFixture
     assert main([str(scenario), "--json", "--seed", "3"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert set(result) == {
-        *("finished", "seconds", "lower_bound", "ratio", "blocks", "duplicates", "requests"),
-        *("timeouts", "max_in_flight", "max_held", "honest_banned", "unavailable"),
+        *("finished", "seconds", "lower_bound", "ratio", "blocks", "bytes", "duplicates"),
+        *("requests", "timeouts", "max_in_flight", "max_held", "honest_banned", "unavailable"),
         *("cpu_seconds", "delays", "peers"),
     }
     assert result["finished"] is True and result["blocks"] == 290
     assert result["unavailable"] == [[100, 110]]
-    assert set(result["peers"][0]) == {"name", "requests", "blocks", "score", "banned"}
+    assert set(result["peers"][0]) == {
+        *("name", "requests", "blocks", "bytes", "score", "banned"),
+    }
+    # 600 bytes each, times U(0.5, 1.5).
+    assert 500 < result["bytes"] / 290 < 700
+    assert sum(peer["bytes"] for peer in result["peers"]) == result["bytes"]
 
 
 def test_text_and_picture(
@@ -65,9 +70,43 @@ def test_delays_are_told_where_the_chain_grows(
     assert "new blocks after" in capsys.readouterr().out
 
 
+def test_a_picture_of_a_chain_in_bytes(tmp_path: Path) -> None:
+    path, picture = tmp_path / "bytes.toml", tmp_path / "out.svg"
+    sizes = "[chain]\nviews = 300\nbytes = [[100, 200, 9000]]\n"
+    path.write_text(sizes + "[[peers]]\nbytes_rate = 1e6\n")
+    assert main([str(path), "--plot", str(picture)]) == 0
+    drawn = picture.read_text()
+    # A megabyte, and no 300 of anything.
+    assert "MB of the chain" in drawn and "<!-- 0.8 -->" in drawn and "<!-- 200 -->" not in drawn
+
+
+def test_a_family_is_played_and_its_worst_network_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, picture = tmp_path / "worst.toml", tmp_path / "worst.svg"
+    arguments = ["--family", "own-link-even", "--count", "3", "--seed", "7"]
+    assert main([*arguments, "--write", str(path), "--plot", str(picture)]) == 0
+    line = capsys.readouterr().out
+    assert line.startswith("own-link-even: 3 networks, median 1.") and line.count("\n") == 1
+    assert "<svg" in picture.read_text()
+    assert main([*arguments, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    seed, ratio = summary["worst_seeds"][0]
+    assert seed in (7, 8, 9) and ratio == summary["worst"]
+    # What was written plays as it was drawn.
+    assert main([str(path), "--seed", str(seed), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ratio"] == ratio
+
+
+def test_an_unknown_family_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--family", "nobody"]) == BAD_INPUT
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1 and "nobody" in captured.err
+
+
 def test_one_thing_must_be_asked_for(scenario: Path) -> None:
-    both = [str(scenario), "--chaos", "1"]
-    for arguments in (both[:0], both):
+    one, chaos, family = [str(scenario)], ["--chaos", "1"], ["--family", "mixed"]
+    for arguments in (one[1:], [*one, *chaos], [*one, *family]):
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == BAD_INPUT

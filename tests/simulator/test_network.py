@@ -3,6 +3,7 @@ from typing import Any, Dict, List, NamedTuple, Tuple
 
 import pytest
 
+from blockio_plugin.rules.messages import MAX_ANSWER_BYTES
 from blockio_plugin.rules.requests import Request
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.simulator.network import (
@@ -26,7 +27,7 @@ NEAR = 3 * TICK
 def network(*peers: Dict[str, Any], seed: int = 1, **tables: Dict[str, Any]) -> Network:
     tables.setdefault("chain", {"views": 1000})
     tables["simulation"] = {"jitter": 0.0, **tables.get("simulation", {})}
-    models = [{"rate": 100.0, "rtt": 0.0, "overhead": 0.0, **peer} for peer in peers]
+    models = [{"rtt": 0.0, "overhead": 0.0, **peer} for peer in peers]
     return Network(read_scenario({"peers": models, **tables}, "test"), seed)
 
 
@@ -154,6 +155,102 @@ def test_an_answer_is_cut_after_its_last_block() -> None:
         Got("2", 0.02, (0, 991), [0, 990], 0),
         Got("1", 0.03, (0, 992), [0, 990, 991], 992),
     ]
+
+
+def sizes(tested: Network, start: int, stop: int) -> int:
+    """Bytes of the blocks in some views, all of which are filled."""
+    return sum(len(block.rlp) for block in tested.chain.blocks[start:stop])
+
+
+def test_in_bytes_an_answer_takes_as_long_as_it_is_large() -> None:
+    # 10 blocks of 600 bytes and then 10 of 60,000, times U(0.5, 1.5): at 1 MB/s for the first
+    # 0.5 s, and 0.1 MB/s after that. A bucket of 0.2 MB gives 0.01 MB/s more.
+    chain = {"views": 20, "bytes": [[0, 10, 600], [10, 20, 60_000]]}
+    slows = {"bytes_rate": [[0.0, 1e6], [0.5, 1e5]]}
+    limited = {"bytes_rate": 1e6, "bucket": [2e5, 1e4]}
+    tested = joined(slows, limited, chain=chain)
+    small, large = sizes(tested, 0, 10), sizes(tested, 10, 20)
+    assert 4500 < small < 7500 and 500_000 < large < 750_000
+    for peer in "12":
+        ask(tested, peer, 0, 10, 0.0)
+        ask(tested, peer, 10, 20, 0.0)
+    times = {(item.peer, item.covered[0]): item.time for item in got(tested)}
+    assert times == {
+        ("1", 0): small / 1e6,
+        ("1", 10): 0.5 + (small + large - 5e5) / 1e5,
+        ("2", 0): small / 1e6,
+        # The bucket is full again by the time at which the second answer is made.
+        ("2", 10): (small + large) / 1e6 + (large - 2e5) / 1e4,
+    }
+
+
+def test_in_bytes_our_link_takes_as_long_as_answers_are_large() -> None:
+    # The small answer reaches the link first, and keeps the large one waiting.
+    chain = {"views": 20, "bytes": [[10, 20, 60_000]]}
+    peers = ({"bytes_rate": 1e9}, {"bytes_rate": 1e8})
+    tested = joined(*peers, chain=chain, client={"download_bytes": 1e5})
+    ask(tested, "2", 10, 20, 0.0)
+    ask(tested, "1", 0, 10, 0.0)
+    small, large = sizes(tested, 0, 10), sizes(tested, 10, 20)
+    assert [(item.peer, item.time) for item in got(tested)] == [
+        ("1", small / 1e5),
+        ("2", max(small / 1e5, large / 1e8) + large / 1e5),
+    ]
+
+
+def test_an_answer_is_cut_where_2_mib_are_full_and_holds_one_block_in_any_case() -> None:
+    # Blocks of 300,000 bytes on the average: some 7 of them fit. One of 3 to 9 MB is sent alone.
+    chain = {"views": 40, "bytes": [[0, 20, 300_000], [20, 21, 6e6]]}
+    tested = joined({}, chain=chain)
+    ask(tested, "1", 0, 20, 0.0)
+    ask(tested, "1", 20, 40, 0.0)
+    ask(tested, "1", 21, 40, 0.0)
+    cut, alone, whole = got(tested)
+    stop = cut.covered[1]
+    assert 4 <= len(cut.blocks) == stop <= 13 and cut.next_view == stop
+    assert sizes(tested, 0, stop) <= MAX_ANSWER_BYTES < sizes(tested, 0, stop + 1)
+    assert (alone.covered, alone.blocks, alone.next_view) == ((20, 21), [20], 21)
+    assert whole.covered == (21, 40)
+
+
+def heard(tested: Network, until: float = 100.0) -> List[Tuple[Any, Event]]:
+    """What is heard up to ``until``: when, and what."""
+    return [(pytest.approx(time, abs=NEAR), event) for time, event in take(tested, until)]
+
+
+def test_blocks_are_decoded_one_after_another_and_stamped_by_the_wire() -> None:
+    # 10 blocks of each peer are on the wire at 0.1 s, and take us 0.5 s of work each: the first is
+    # heard of at 0.6 s, the second at 1.1 s. What is declined meanwhile is heard of in its turn.
+    tested = joined({}, {}, {"holds": [[5, 6]], "rtt": 0.4}, client={"decode": 0.05})
+    ask(tested, "1", 0, 10, 0.0)
+    ask(tested, "2", 10, 20, 0.0)
+    ask(tested, "3", 0, 1, 0.0)
+    found: List[Any] = [
+        (event.peer, time, pytest.approx(event.wire_time, abs=NEAR))
+        for time, event in heard(tested)
+        if isinstance(event, Arrived)
+    ]
+    assert found == [("1", 0.6, 0.1), ("2", 1.1, 0.1), ("3", 1.1, 0.4)]
+
+
+def test_whoever_leaves_is_heard_of_after_what_it_sent_before() -> None:
+    # Its 10 blocks are there at 0.1 s and decoded at 0.6 s. At 0.3 s it leaves.
+    tested = joined({"leaves": 0.3}, client={"decode": 0.05})
+    ask(tested, "1", 0, 10, 0.0)
+    assert [(time, type(event)) for time, event in heard(tested)] == [(0.6, Arrived), (0.6, Left)]
+
+
+def test_nothing_is_decoded_while_our_loop_stands_still_and_a_restart_loses_it() -> None:
+    # 0.2 s of 0.5 s are done when the loop stops for 1 s.
+    simulation: Dict[str, Any] = {"stalls": [[0.3, 1.0]], "restarts": [3.0]}
+    tested = joined({}, client={"decode": 0.05}, simulation=simulation)
+    ask(tested, "1", 0, 10, 0.0)
+    ask(tested, "1", 10, 50, 2.5)
+    found = heard(tested)
+    assert [(time, type(event)) for time, event in found] == [(1.6, Arrived), (3.0, Restarted)]
+    # It begins anew with nothing to do, where 2 s of work were left from 2.9 s on.
+    ask(tested, "1", 0, 10, 4.0)
+    assert got(tested) == [Got("1", 4.6, (0, 10), list(range(10)), 10)]
 
 
 def test_a_peer_answers_from_what_it_holds_when_it_turns_to_the_request() -> None:

@@ -290,3 +290,39 @@ def test_a_run_that_cannot_end_ends_at_its_limit() -> None:
     tested = scenario({"rate": 1.0}, simulation={"limit": 3.0})
     result = play(tested)
     assert not result.finished and result.seconds >= 3.0
+
+
+def test_a_run_in_bytes_counts_what_came_and_what_each_brought() -> None:
+    # 50 blocks of 0.5 to 1.5 kB and 50 of 50 to 150 kB, at 1 MB/s each.
+    chain = {"views": 100, "bytes": [[0, 50, 1e3], [50, 100, 1e5]]}
+    tested = exactly({"bytes_rate": 1e6}, {"bytes_rate": 1e6}, chain=chain)
+    run = Run(tested, 1, lambda run: check_invariants(run.fetch, 0, run.now))
+    result = run.play()
+    size = sum(len(block.rlp) for block in run.network.chain.blocks)
+    assert result.finished and result.bytes == size == sum(peer.bytes for peer in result.peers)
+    assert result.lower_bound == pytest.approx(size / 2e6)
+    assert 1.0 <= result.ratio < 2.0
+
+
+def test_the_rules_hear_of_a_block_once_it_is_decoded_and_when_it_was_on_the_wire() -> None:
+    # 8 and 32 blocks are asked for at 0 s and reach the wire at 0.08 s and 0.40 s. They are decoded
+    # at 0.02 s each, up to 0.24 s and from 0.40 s to 1.04 s. So more is asked for at 0.24 s, and
+    # the peer is seen to send 100 blocks/s.
+    tested = exactly({"rate": 100.0}, views=200, client={"decode": 0.02})
+    run = Run(tested, 1, traced=True)
+    result = run.play()
+    first, second, third = run.trace.deliveries[:3]
+    assert [first.blocks, second.blocks] == [8, 32]
+    assert [first.arrived, second.arrived] == pytest.approx([0.08, 0.40], abs=1e-3)
+    assert third.issued == pytest.approx(0.24, abs=1e-3)
+    assert run.trace.scores[1].score == pytest.approx(0.01, rel=0.05)
+    # The first block is here after 0.01 s, and then each takes 0.02 s.
+    assert result.lower_bound == pytest.approx(0.01 + 200 * 0.02)
+    assert result.lower_bound <= result.seconds < 4.5
+
+
+def test_large_blocks_leave_the_cache_within_its_bound() -> None:
+    # 100 blocks of a megabyte are more than the cache takes at once.
+    chain = {"views": 100, "bytes": [[0, 100, 1e6]]}
+    tested = exactly({"bytes_rate": 1e7}, {"bytes_rate": 1e6}, chain=chain)
+    assert play(tested).finished

@@ -72,6 +72,44 @@ def test_every_key_is_read() -> None:
     assert model.overclaims and not second.overclaims
 
 
+def test_a_scenario_in_bytes_is_read() -> None:
+    document = {
+        "chain": {"bytes": [[0, 4000, 600], [4000, 8000, 6e4]]},
+        "client": {"download_bytes": 1e6, "download": 0.0, "decode": 0.002},
+        "peers": [{"bytes_rate": 5e4}, {"bytes_rate": [[0.0, 1e5], [2.0, 2e5]]}, {}],
+    }
+    scenario = read_scenario(document, "x")
+    assert scenario.in_bytes and scenario.download == 1e6 and scenario.decode == 0.002
+    assert scenario.sizes == (((0, 4000), 600.0), ((4000, 8000), 6e4))
+    first, second, third = scenario.peers
+    assert first.rate == ((0.0, 5e4),) and second.rate == ((0.0, 1e5), (2.0, 2e5))
+    # 100 blocks/s of 600 bytes.
+    assert third.rate == ((0.0, 6e4),)
+
+
+def test_sizes_alone_do_not_make_a_scenario_count_bytes() -> None:
+    scenario = read_scenario({"chain": {"bytes": [[0, 10, 5000]]}, "peers": [{}]}, "x")
+    assert not scenario.in_bytes and scenario.peers[0].rate == ((0.0, 100.0),)
+
+
+MIXED_UNITS = [
+    ({}, [{"rate": 1.0}, {"bytes_rate": 5.0}], "peers[2].bytes_rate = 5.0: in bytes"),
+    ({}, [{"bytes_rate": 5.0}, {"rate": 1.0}], "peers[2].rate = 1.0: in blocks"),
+    ({}, [{"rate": 1.0, "bytes_rate": 5.0}], "peers[1].bytes_rate = 5.0: in bytes"),
+    ({"download": 9}, [{}, {"bytes_rate": 5.0}], "peers[2].bytes_rate = 5.0: in bytes"),
+    ({"download_bytes": 9}, [{"rate": [[0.0, 1]]}], "peers[1].rate = [[0.0, 1]]: in blocks"),
+    ({"download": 9, "download_bytes": 8}, [{}], "client.download_bytes = 8: in bytes"),
+]
+"""What counts blocks in one place and bytes in another, and what is said of it."""
+
+
+@pytest.mark.parametrize("client, peers, problem", MIXED_UNITS)
+def test_units_are_not_mixed(client: Any, peers: Any, problem: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        read_scenario({"client": client, "peers": peers}, "x")
+    assert str(caught.value).startswith(problem) and "\n" not in str(caught.value)
+
+
 @pytest.mark.parametrize("name", ["start", "stalls", "restarts", "grows"])
 def test_what_is_not_asked_for_is_not_there(name: str) -> None:
     assert not getattr(read_scenario({"peers": [{}]}, "x"), name)
@@ -120,6 +158,13 @@ def test_what_is_not_asked_for_is_not_there(name: str) -> None:
         ({"chain": {"filled": [[0, 5]]}, "peers": [{}]}, "chain.filled", "[[0, 5]]"),
         ({"chain": 7, "peers": [{}]}, "chain", "7"),
         ({"client": {"download": -5}, "peers": [{}]}, "client.download", "-5"),
+        ({"client": {"download_bytes": -5}, "peers": [{}]}, "client.download_bytes", "-5"),
+        ({"client": {"decode": -0.5}, "peers": [{}]}, "client.decode", "-0.5"),
+        ({"chain": {"bytes": [[9, 3, 600]]}, "peers": [{}]}, "chain.bytes", "[[9, 3, 600]]"),
+        ({"chain": {"bytes": [[0, 9, 0]]}, "peers": [{}]}, "chain.bytes", "[[0, 9, 0]]"),
+        ({"chain": {"bytes": [[0, 9]]}, "peers": [{}]}, "chain.bytes", "[[0, 9]]"),
+        ({"chain": {"bytes": [[0, 9, 9e7]]}, "peers": [{}]}, "chain.bytes", "[[0, 9, 90000000.0]]"),
+        ({"peers": [{"bytes_rate": 0}]}, "peers[1].bytes_rate", "0"),
         ({"client": {"upload": 5}, "peers": [{}]}, "client.upload", "5"),
         ({"simulation": {"limit": 0}, "peers": [{}]}, "simulation.limit", "0"),
     ],
@@ -132,7 +177,16 @@ def test_bad_values_are_named(document: Dict[str, Any], key: str, value: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["peers = [", "[[peers]]\nrate = -3.0\n", "", "[[peers]]\nholds = [[5, 2]]\n"]
+    "text",
+    [
+        "peers = [",
+        "[[peers]]\nrate = -3.0\n",
+        "",
+        "[[peers]]\nholds = [[5, 2]]\n",
+        "[client]\ndecode = -1.0\n[[peers]]\n",
+        "[client]\ndownload = 5.0\n[[peers]]\nbytes_rate = 5.0\n",
+        "[chain]\nbytes = [[5, 2, 600]]\n[[peers]]\n",
+    ],
 )
 def test_the_command_ends_with_one_line_that_names_the_file(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
