@@ -35,6 +35,26 @@ class PeerStatus(NamedTuple):
     """Requests that timed out and that it has not answered yet."""
     disproved_claims: int
     """How often it called views empty that are not."""
+    client: str
+    """What it calls itself."""
+    scheme: Optional[str]
+    """Its view scheme; None before its first advert."""
+    covered_views: int
+    """Views that it advertises."""
+    round_trip: Optional[float]
+    """Seconds from a request to an answer that costs the peer nothing; None if not measured."""
+    state: str
+    """What it is doing for us: asked, idle, paused, late, new, forked or foreign."""
+    state_reason: Optional[str]
+    """Why it is in that state, in plain words; None where the state says it all."""
+
+
+class News(NamedTuple):
+    """Something that happened at the node."""
+
+    seconds_ago: float
+    text: str
+    """In plain words."""
 
 
 class BlockIOStatus(NamedTuple):
@@ -64,6 +84,43 @@ class BlockIOStatus(NamedTuple):
     idle_reason: Optional[str]
     """Why nothing moves, in plain words; None while something does."""
     peers: Tuple[PeerStatus, ...]
+    syncing: bool
+    """
+    Whether the node is on its way to a head: from the start until it has reached that of a peer,
+    or has had no peer for half a minute.
+    """
+    head_timestamp: Optional[int]
+    """Seconds since 1970, by the block itself, some seconds ago; None where it is not known yet."""
+    target_number: Optional[int]
+    """The block number at the target, as a peer gave it; None as long as none did."""
+    percent: Optional[float]
+    """Blocks held of those up to the target, 0 to 100; None where those are not known."""
+    eta_seconds: Optional[float]
+    """Seconds to the target at the present pace; None where that cannot be told."""
+    blocks_per_second: float
+    """Blocks imported a second, in the last half minute."""
+    bytes_per_second: float
+    """Bytes of blocks that came from peers a second, in the last half minute."""
+    wanted_views: int
+    """Views up to the target that are still to be asked for."""
+    memory_budget: int
+    """Bytes that fetched blocks may take before they are imported."""
+    imported_blocks: int
+    """Blocks imported since the node started."""
+    served_blocks: int
+    """Blocks given to peers since the node started."""
+    served_bytes: int
+    """Bytes of these."""
+    imported_history: Tuple[int, ...]
+    """Blocks imported in each 5 seconds, the oldest first, at most 60 of these."""
+    view_bar: str
+    """
+    All views up to the target in at most 240 cells: ``#`` our chain covers it, ``=`` fetched or
+    answered, ``>`` asked for, ``.`` to be asked for, ``!`` nobody advertises it, ``?`` not covered
+    below our head.
+    """
+    news: Tuple[News, ...]
+    """The last things that happened, at most 20, the oldest first."""
 
 
 @dataclass

@@ -12,12 +12,13 @@ PACKAGE = Path(__file__).parent.parent / "blockio_plugin"
 
 ALLOWED: Dict[str, Set[str]] = {
     "rules": {"rules"},
-    "simulator": {"rules", "simulator"},
+    "simulator": {"rules", "simulator", "extras"},
     "services": {"rules", "services"},
     "protocol": {"rules", "services", "protocol"},
-    "node": {"rules", "services", "protocol", "node", "events"},
+    "node": {"rules", "services", "protocol", "node", "events", "client", "extras"},
     "events": set(),
     "client": {"events"},
+    "extras": set(),
 }
 """What each part of the package may import of the package. Tools may import everything."""
 

@@ -16,30 +16,38 @@ from blockio_plugin.node.facts import BusFacts
 from blockio_plugin.node.fetch_requests import FetchResponder
 from blockio_plugin.node.importer_proxy import ProxyImporter
 from blockio_plugin.node.inbox import BusInbox
-from blockio_plugin.node.status import StatusResponder
+from blockio_plugin.node.status import StatusResponder, name_peer
 from blockio_plugin.protocol.proxy import ProxyBlockIOAPI
 from blockio_plugin.rules.branches import Branches
 from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.fetch_group import FetchGroup
+from blockio_plugin.rules.head_number import HeadNumber
 from blockio_plugin.rules.heads import BELIEF_TIME, Heads
 from blockio_plugin.rules.messages import Availability
 from blockio_plugin.rules.peer_book import PeerBook
-from blockio_plugin.rules.schemes import SchemeSpec, ViewScheme
+from blockio_plugin.rules.peer_log import PeerLog
+from blockio_plugin.rules.schemes import NumberScheme, SchemeSpec, ViewScheme
+from blockio_plugin.rules.traffic import Traffic
 from blockio_plugin.services.abc import ChainHead, GapFillerAPI, ImporterAPI, InboxAPI, WireAPI
 from blockio_plugin.services.advertiser import Advertiser
 from blockio_plugin.services.backfiller import Backfiller
+from blockio_plugin.services.border import CountedInbox, CountedWire
 from blockio_plugin.services.branch_follower import BranchFollower
 from blockio_plugin.services.chain_thread import ChainThread
 from blockio_plugin.services.chain_watcher import ChainWatcher
 from blockio_plugin.services.collector import AvailabilityCollector
 from blockio_plugin.services.fetcher import Fetcher
+from blockio_plugin.services.head_time import HeadTime
 from blockio_plugin.services.importer import Importer
+from blockio_plugin.services.observer import Observer
 from blockio_plugin.services.peer_requests import PeerRequests
 from blockio_plugin.services.receiver import Receiver
 from blockio_plugin.services.reporter import Reporter
 from blockio_plugin.services.scheduler import Scheduler
 from blockio_plugin.services.scorer import Scorer
 from blockio_plugin.services.server import Server
+from blockio_plugin.services.serving_reporter import ServingReporter
+from blockio_plugin.services.sounder import Sounder
 
 
 class BlockIO(Service):
@@ -82,7 +90,9 @@ class BlockIO(Service):
         self._seed = seed
 
     async def run(self) -> None:
-        clock, wire = self._clock, self._wire
+        clock = self._clock
+        traffic, log = Traffic(clock()), PeerLog(clock(), name_peer)
+        wire = CountedWire(self._wire, traffic, clock)
         head = await self._chain.fetch_head()
         peers = PeerBook()
         fetch = Fetch(
@@ -114,6 +124,7 @@ class BlockIO(Service):
         )
 
         def on_import(imported: int) -> None:
+            traffic.imported.note(imported, clock())
             watcher.nudge()
             scheduler.wake()
             reporter.count(imported)
@@ -160,10 +171,28 @@ class BlockIO(Service):
             on_progress,
             clock,
         )
-        reporter = Reporter(importer, heads, lambda: importer.head, clock)
+        numbers = HeadNumber()
+        observer = Observer(
+            importer,
+            collector,
+            branches,
+            heads,
+            numbers,
+            traffic,
+            log,
+            lambda: importer.head,
+            lambda: head_time.timestamp,
+            self._scheme.name,
+            clock,
+        )
+        head_time = HeadTime(self._chain, lambda: importer.head)
+        sounder = Sounder(
+            numbers, heads, branches, peers, requests, lambda: importer.head, clock
+        )
+        reporter = Reporter(observer, log, clock)
         watcher = ChainWatcher(self._chain, on_availability, on_head)
         receiver = Receiver(
-            self._inbox,
+            CountedInbox(self._inbox, traffic, log, clock),
             fetch,
             peers,
             branches,
@@ -178,9 +207,12 @@ class BlockIO(Service):
         )
         status = StatusResponder(
             self._event_bus,
-            heads,
-            importer,
+            observer,
+            fetch,
+            traffic,
+            log,
             collector,
+            lambda: group.own_ranges,
             self._scheme.name,
             self._drives,
             clock,
@@ -196,10 +228,14 @@ class BlockIO(Service):
             collector,
             receiver,
             status,
+            head_time,
+            ServingReporter(traffic),
             FetchResponder(self._event_bus, fetcher),
         ]
         if self._drives:
             services += [importer, reporter, follower]
+            if not isinstance(self._scheme, NumberScheme):
+                services.append(sounder)
         if self._filler is not None:
             services.append(
                 Backfiller(

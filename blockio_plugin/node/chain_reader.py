@@ -93,6 +93,13 @@ class ChainReader(ChainReaderAPI):
             return None
         return Position(self._scheme.view_of(header), number, header.hash)
 
+    def fetch_timestamp(self, number: int) -> Optional[int]:
+        try:
+            timestamp: int = self._stored.fetch_canonical_header(number).timestamp
+        except NotStored:
+            return None
+        return timestamp
+
     def holds_state(self, number: int) -> bool:
         return self._stored.holds_state(number)
 

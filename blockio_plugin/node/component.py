@@ -4,7 +4,7 @@ The two components that Trinity loads: wiring only.
 Trinity imports this module for every one of its commands, so it imports little of its own, and the
 rest where it is used.
 """
-from argparse import ArgumentParser, _SubParsersAction
+from argparse import ArgumentParser, Namespace, _SubParsersAction
 import os
 from typing import Optional
 
@@ -16,6 +16,7 @@ from trinity.extensibility import AsyncioIsolatedComponent
 
 from blockio_plugin.events import BLOCKIO_ENDPOINT
 from blockio_plugin.node import cli, private
+from blockio_plugin.node.commands.parser import add_commands, is_command, run_command
 from blockio_plugin.node.import_events import IMPORT_ENDPOINT
 
 STOP_TIMEOUT = 10.0
@@ -33,7 +34,14 @@ class BlockIOComponent(AsyncioIsolatedComponent):
         cls, arg_parser: ArgumentParser, subparser: "_SubParsersAction[ArgumentParser]"
     ) -> None:
         cli.add_flags(arg_parser)
-        private.check_after_parsing(arg_parser, cli.check_flags)
+        add_commands(subparser)
+        private.check_after_parsing(arg_parser, cls._check)
+
+    @staticmethod
+    def _check(args: Namespace) -> None:
+        if is_command(args):
+            run_command(args)
+        cli.check_flags(args)
 
     @classmethod
     def validate_cli(cls, boot_info: BootInfo) -> None:

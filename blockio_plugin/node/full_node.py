@@ -1,7 +1,9 @@
 """Trinity's full node, with the sub-protocol on its connections and our event server beside."""
+from functools import partial
 import os
 from typing import Any, Dict, Type
 
+from eth.abc import BlockHeaderAPI
 from trinity.config import Eth1AppConfig, TrinityConfig
 from trinity.nodes.base import Node
 from trinity.nodes.full import FullNode
@@ -19,6 +21,7 @@ from blockio_plugin.node.process_watchdog import follow_parent
 from blockio_plugin.node.stop_signals import hand_stop_signals_up
 from blockio_plugin.node.syncer_stand_in import SyncerStandIn
 from blockio_plugin.protocol import armour
+from blockio_plugin.protocol.dial_report import DialReport
 from blockio_plugin.protocol.peer import BlockIOPeerFactory
 from blockio_plugin.protocol.servers import BlockIOEventServer
 
@@ -28,7 +31,8 @@ class BlockIOFullNode(FullNode):
 
     def get_p2p_server(self) -> FullServer:
         server = super().get_p2p_server()
-        server.peer_pool.peer_factory_class = BlockIOPeerFactory
+        dials = DialReport(self.trinity_config.preferred_nodes or ())
+        server.peer_pool.peer_factory_class = partial(BlockIOPeerFactory, dials=dials)
         return server
 
     async def run(self) -> None:
@@ -41,8 +45,14 @@ class BlockIOFullNode(FullNode):
             )
         )
         if self.trinity_config.get_app_config(Eth1AppConfig).sync_mode == SYNC_NONE:
-            self.manager.run_daemon_child_service(SyncerStandIn(self.event_bus))
+            self.manager.run_daemon_child_service(
+                SyncerStandIn(self.event_bus, self._fetch_head_number)
+            )
         await super().run()
+
+    async def _fetch_head_number(self) -> int:
+        head: BlockHeaderAPI = await self.headerdb.coro_get_canonical_head()
+        return head.block_number
 
 
 class BlockIOAppConfig(Eth1AppConfig):

@@ -37,6 +37,10 @@ the cache, what waits in the other process, and what the importer holds it stays
 """
 
 
+def _joined(event: BlockIOPeerJoined) -> PeerJoined:
+    return PeerJoined(event.session, event.client)
+
+
 class BusInbox(InboxAPI):
     """
     Streams of the bus are one queue per type of event; this keeps the order across types.
@@ -57,8 +61,10 @@ class BusInbox(InboxAPI):
     async def stream(self) -> AsyncIterator[PeerEvent]:
         bus, put = self._event_bus, self._queue.put
         subscriptions = (
-            bus.subscribe(BlockIOPeerJoined, lambda event: put(PeerJoined(event.session))),
-            bus.subscribe(BlockIOPeerLeft, lambda event: put(PeerLeft(event.session))),
+            bus.subscribe(BlockIOPeerJoined, lambda event: put(_joined(event))),
+            bus.subscribe(
+                BlockIOPeerLeft, lambda event: put(PeerLeft(event.session, event.dropped_for))
+            ),
             bus.subscribe(
                 AvailabilityReceived,
                 lambda event: put(AdvertReceived(event.session, event.advert)),
@@ -82,9 +88,9 @@ class BusInbox(InboxAPI):
             )
             present = await bus.request(GetBlockIOPeersRequest(), TO_NETWORKING_BROADCAST_CONFIG)
             connected: Set[PeerID] = set()
-            for session in present.sessions:
-                connected.add(session)
-                yield PeerJoined(session)
+            for peer in present.peers:
+                connected.add(peer.session)
+                yield _joined(peer)
             # What they advertised before we listened follows on its own, as adverts.
             async for event in self._queue.stream():
                 if isinstance(event, AnswerReceived):

@@ -5,6 +5,7 @@ Without it `eth_syncing` would hang, and each block that a peer announces would 
 component that hears of new blocks for five seconds, and end in a warning.
 """
 import asyncio
+from typing import Awaitable, Callable
 
 from async_service import Service
 from eth_typing import BlockNumber
@@ -28,10 +29,17 @@ STATUS_TIMEOUT = 1.0
 
 
 class SyncerStandIn(Service):
-    """Runs in the networking process, which is where a syncer would be asked."""
+    """
+    Runs in the networking process, which is where a syncer would be asked.
 
-    def __init__(self, event_bus: EndpointAPI) -> None:
+    :param fetch_head_number: gives the block number of the chain's head
+    """
+
+    def __init__(
+        self, event_bus: EndpointAPI, fetch_head_number: Callable[[], Awaitable[int]]
+    ) -> None:
         self._event_bus = event_bus
+        self._fetch_head_number = fetch_head_number
 
     async def run(self) -> None:
         self.manager.run_daemon_task(self._answer_witness_requests)
@@ -45,30 +53,37 @@ class SyncerStandIn(Service):
 
     async def _respond(self) -> SyncingResponse:
         if not self._event_bus.is_any_endpoint_subscribed_to(GetBlockIOStatusRequest):
-            return SyncingResponse(False, None)
+            return await self._respond_unknowing()
         try:
             response = await asyncio.wait_for(
                 self._event_bus.request(GetBlockIOStatusRequest(), TO_BLOCKIO_BROADCAST_CONFIG),
                 STATUS_TIMEOUT,
             )
         except asyncio.TimeoutError:
-            return SyncingResponse(False, None)
+            return await self._respond_unknowing()
         return describe_progress(response.status)
+
+    async def _respond_unknowing(self) -> SyncingResponse:
+        """Who is just starting, or too busy to say how it stands, is not known to be synced."""
+        number = BlockNumber(await self._fetch_head_number())
+        return SyncingResponse(True, SyncProgress(number, number, number))
 
 
 def describe_progress(status: BlockIOStatus) -> SyncingResponse:
     """
-    What `eth_syncing` says. Only views are known of what is ahead, and there are no more blocks
-    than views, so the highest block is an upper bound where views may be empty.
+    What `eth_syncing` says. Its highest block is the one that a peer gave at the view of its head;
+    until then it is the least that it can be, so that it does not fall.
     """
-    if status.synced or status.target_view <= status.head_view:
+    if not status.syncing:
         return SyncingResponse(False, None)
-    ahead = status.target_view - status.head_view
+    highest = status.target_number
+    if highest is None:
+        highest = status.head_number + 1
     return SyncingResponse(
         True,
         SyncProgress(
             BlockNumber(status.starting_number),
             BlockNumber(status.head_number),
-            BlockNumber(status.head_number + ahead),
+            BlockNumber(highest),
         ),
     )

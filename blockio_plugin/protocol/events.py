@@ -7,7 +7,7 @@ Trinity's command objects. Importing this module is cheap: the bus makes each pr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Tuple, Type
+from typing import TYPE_CHECKING, Optional, Tuple, Type
 
 from lahja import BaseEvent, BaseRequestResponseEvent
 
@@ -22,6 +22,8 @@ class BlockIOPeerJoined(BaseEvent):
     """A connection opened, and the protocol was negotiated on it."""
 
     session: SessionAPI
+    client: str
+    """What the peer calls itself."""
 
 
 @dataclass
@@ -29,6 +31,8 @@ class BlockIOPeerLeft(BaseEvent):
     """A connection that had been announced has ended. Nothing of it follows."""
 
     session: SessionAPI
+    dropped_for: Optional[str]
+    """What we ended it for; None where we did not."""
 
 
 @dataclass
@@ -107,7 +111,7 @@ class DropPeerCommand(BaseEvent):
 class GetBlockIOPeersResponse(BaseEvent):
     """The answer to :class:`GetBlockIOPeersRequest`."""
 
-    sessions: Tuple[SessionAPI, ...]
+    peers: Tuple[BlockIOPeerJoined, ...]
 
 
 @dataclass

@@ -2,13 +2,15 @@
 import asyncio
 from typing import Any, Optional, Tuple
 
+from eth_keys.datatypes import PrivateKey
 from lahja import EndpointAPI
-from p2p.abc import BehaviorAPI, ConnectionAPI, HandshakerAPI
+from p2p.abc import BehaviorAPI, ConnectionAPI, HandshakerAPI, NodeAPI
 from p2p.disconnect import DisconnectReason
-from p2p.peer import BasePeerContext
+from p2p.peer import BasePeer, BasePeerContext
 from trinity.protocol.eth.peer import ETHPeer, ETHPeerFactory
 
 from blockio_plugin.protocol.api import BlockIOAPI
+from blockio_plugin.protocol.dial_report import DialReport
 from blockio_plugin.protocol.handshaker import BlockIOHandshaker
 from blockio_plugin.protocol.proto import BlockIOProtocol
 
@@ -31,11 +33,22 @@ class BlockIOPeer(ETHPeer):
     ) -> None:
         super().__init__(connection, context, event_bus)
         self.blockio_api = BlockIOAPI(self.drop)
+        self.dropped_for: Optional[str] = None
+        """What the connection is ended for as a breach of protocol."""
+
+    def __str__(self) -> str:
+        kind = "BlockIOPeer" if self.speaks_blockio else "ETHPeer"
+        return f"{kind} {self.sub_proto} {self.session}"
 
     @property
     def speaks_blockio(self) -> bool:
         """Whether the protocol was negotiated."""
         return bool(self.connection.has_protocol(BlockIOProtocol))
+
+    @property
+    def client_name(self) -> str:
+        """What the peer calls itself, 256 characters at most."""
+        return str(self.safe_client_version_string)
 
     def get_behaviors(self) -> Tuple[BehaviorAPI, ...]:
         """Those of Trinity, and ours, which applies where the protocol was negotiated."""
@@ -44,6 +57,7 @@ class BlockIOPeer(ETHPeer):
 
     def drop(self, reason: str) -> None:
         """End the connection as a breach of protocol, and keep off the peer for a while."""
+        self.dropped_for = reason
         self.logger.warning("Dropping %s: %s", self, reason)
         self.disconnect_nowait(DisconnectReason.BAD_PROTOCOL)
         # The peer runs inside the connection, so the connection is what has to end.
@@ -58,9 +72,28 @@ class BlockIOPeer(ETHPeer):
 
 
 class BlockIOPeerFactory(ETHPeerFactory):
-    """Announces the protocol beside ``eth`` and ``wit``."""
+    """
+    Announces the protocol beside ``eth`` and ``wit``.
+
+    :param dials: is told of nodes that could not be reached
+    """
 
     peer_class = BlockIOPeer
+
+    def __init__(
+        self,
+        privkey: PrivateKey,
+        context: BasePeerContext,
+        event_bus: Optional[EndpointAPI] = None,
+        dials: Optional[DialReport] = None,
+    ) -> None:
+        super().__init__(privkey, context, event_bus)
+        self._dials = DialReport(()) if dials is None else dials
+
+    async def handshake(self, remote: NodeAPI) -> BasePeer:
+        """Dial ``remote``."""
+        with self._dials.watch(remote):
+            return await super().handshake(remote)
 
     async def get_handshakers(self) -> Tuple[HandshakerAPI[Any], ...]:
         """Those of Trinity, and ours."""

@@ -50,6 +50,12 @@ class _Outgoing(NamedTuple):
     size: int
 
 
+def _describe(peer: BlockIOPeer) -> BlockIOPeerJoined:
+    # A stranger chose it, and it goes to logs and terminals.
+    client = "".join(each if each.isprintable() else "?" for each in peer.client_name)
+    return BlockIOPeerJoined(peer.session, client)
+
+
 class BlockIOEventServer(Service, PeerSubscriber):
     """
     Tells the bus what peers that speak the protocol send, and does what the bus tells it.
@@ -107,13 +113,14 @@ class BlockIOEventServer(Service, PeerSubscriber):
         """A connection opened."""
         if isinstance(peer, BlockIOPeer) and peer.speaks_blockio:
             self._peers[peer.session] = peer
-            self._tell(BlockIOPeerJoined(peer.session))
+            self._tell(_describe(peer))
             peer.blockio_api.attach(lambda payload: self._receive(peer, payload))
 
     def deregister_peer(self, peer: BasePeer) -> None:
         """A connection ended."""
         if self._peers.pop(peer.session, None) is not None:
-            self._tell(BlockIOPeerLeft(peer.session))
+            assert isinstance(peer, BlockIOPeer)
+            self._tell(BlockIOPeerLeft(peer.session, peer.dropped_for))
 
     def _receive(self, peer: BlockIOPeer, payload: Payload) -> None:
         if peer.session not in self._peers:
@@ -206,7 +213,7 @@ class BlockIOEventServer(Service, PeerSubscriber):
             peer.drop(command.reason)
 
     def _tell_peers(self, request: GetBlockIOPeersRequest) -> None:
-        response = GetBlockIOPeersResponse(tuple(self._peers))
+        response = GetBlockIOPeersResponse(tuple(map(_describe, self._peers.values())))
         self._tell(response, request.broadcast_config())
         for session, peer in self._peers.items():
             advert = peer.blockio_api.latest_advert

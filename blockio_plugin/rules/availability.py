@@ -122,6 +122,10 @@ class AvailabilityTable:
         """The advertised range of ``peer`` that holds ``view``, whatever is excluded."""
         return range_at(self._peers[peer].ranges, view)
 
+    def covered(self, peer: PeerID) -> int:
+        """How many views ``peer`` advertises."""
+        return sum(stop - start for start, stop in self._peers[peer].ranges)
+
     def head_view(self, peer: PeerID) -> int:
         """The view of the highest block that ``peer`` says it holds."""
         return self._peers[peer].head_view

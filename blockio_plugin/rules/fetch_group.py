@@ -77,6 +77,11 @@ class FetchGroup:
         """The fetches that are worked on."""
         return tuple(self._fetches[:WORKING_FETCHES])
 
+    @property
+    def own_ranges(self) -> ViewRanges:
+        """What the local chain covers."""
+        return self._own_ranges
+
     def note_own_ranges(self, ranges: ViewRanges) -> None:
         """The local chain covers ``ranges``."""
         if ranges != self._own_ranges:

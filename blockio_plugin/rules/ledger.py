@@ -120,6 +120,10 @@ class Ledger:
             self.answered.remove(start, stop)
             self.want_again(views)
 
+    def count_wanted(self) -> int:
+        """Views that are still to be asked for."""
+        return self.wanted.count(self.front, self.horizon) + self.target - self.horizon
+
     def is_answered(self, start: int, stop: int) -> bool:
         """Whether every view of ``[start, stop)`` was answered for."""
         return start >= stop or self.answered.covers(start, stop)

@@ -216,9 +216,26 @@ class Links:
         doubted = ViewRange(block.view, block.view + 1)
         if sender is not None:
             table.rest(sender, doubted, now + DOUBT_TIME, now)
-        self._cache.remove(block.view)
-        self._ledger.reopen(doubted)
+        self.drop((block.view,))
         return None
+
+    def drop(self, views: Sequence[int]) -> None:
+        """
+        Drop the blocks at ``views`` and want them again, along with the views beside them that only
+        their links proved empty.
+        """
+        held, claimed = self._cache.held, None
+        for view in views:
+            below, above = held.previous(view), held.next_at(view + 1)
+            start = self._ledger.front if below is None else below + 1
+            stop = view + 1 if above is None else above
+            self._cache.remove(view)
+            self._ledger.reopen(ViewRange(view, view + 1))
+            if start < view or view + 1 < stop:
+                claimed = self.claims.all_denied() if claimed is None else claimed
+                unclaimed = ViewSet(self._ledger.wanted.base, [(start, stop)]) - claimed
+                for gap in unclaimed.runs(start, stop):
+                    self._ledger.reopen(gap)
 
     def find_suspect(self) -> Optional[PeerID]:
         """
@@ -237,10 +254,7 @@ class Links:
     def disown(self, peer: PeerID, view: int) -> None:
         """``peer`` is on another branch above ``view``: what it sent and claimed there is void."""
         above = max(view, self._cache.tip[0])
-        for foreign in self._cache.views_of(peer):
-            if foreign > above:
-                self._cache.remove(foreign)
-                self._ledger.reopen(ViewRange(foreign, foreign + 1))
+        self.drop([foreign for foreign in self._cache.views_of(peer) if foreign > above])
         for views in self.claims.denied_by(peer, ViewRange(above + 1, self._ledger.horizon)):
             self._reopen(views)
         self.claims.drop(peer)

@@ -4,22 +4,43 @@ from typing import List, Optional, Tuple
 from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.peer_book import PeerBook
-from blockio_plugin.rules.status import MAX_UNSERVICEABLE, OpenViews, PeerStatus
+from blockio_plugin.rules.requests import PeerID
+from blockio_plugin.rules.status import MAX_UNSERVICEABLE, OpenViews, PeerState, PeerStatus
 from blockio_plugin.rules.views import ViewRange, ViewRanges
 
 
-def tell_peers(peers: PeerBook) -> Tuple[PeerStatus, ...]:
+def tell_peers(peers: PeerBook, now: float) -> Tuple[PeerStatus, ...]:
     """Each peer, in the order in which they joined."""
-    return tuple(
-        PeerStatus(
-            peer,
-            score.value if score.known else None,
-            score.blocks,
-            len(peers.tracker.queue(peer).unanswered) - peers.tracker.queue(peer).late,
-            peers.tracker.queue(peer).late,
-            score.faults,
-        )
-        for peer, score in peers.scores.items()
+    return tuple(_tell_peer(peer, peers, now) for peer in peers)
+
+
+def _tell_peer(peer: PeerID, peers: PeerBook, now: float) -> PeerStatus:
+    score, queue = peers.scores[peer], peers.tracker.queue(peer)
+    covered = peers.availability.covered(peer)
+    is_open = len(queue.unanswered) - queue.late
+    state, reason = PeerState.IDLE, None
+    if is_open:
+        state = PeerState.ASKED
+    elif queue.late:
+        count = "1 answer" if queue.late == 1 else f"{queue.late} answers"
+        state, reason = PeerState.LATE, f"owes {count} past the time for it"
+    elif score.paused_until > now:
+        why = "declines" if score.declines else "gave no block of late"
+        reason = f"{why}, asked again in {score.paused_until - now:.1f} s"
+        state = PeerState.PAUSED
+    elif not covered:
+        state = PeerState.NEW
+    return PeerStatus(
+        peer,
+        score.value if score.known else None,
+        score.blocks,
+        is_open,
+        queue.late,
+        score.faults,
+        score.round_trip if score.known else None,
+        covered,
+        state,
+        reason,
     )
 
 

@@ -42,6 +42,10 @@ class ChainReaderAPI(ABC):
         """The canonical block ``number``; None where it is not held."""
 
     @abstractmethod
+    def fetch_timestamp(self, number: int) -> Optional[int]:
+        """The time of the canonical block ``number`` (s since 1970); None where it is not held."""
+
+    @abstractmethod
     def holds_state(self, number: int) -> bool:
         """Whether a child of the canonical block ``number`` can be executed."""
 
@@ -110,12 +114,16 @@ class PeerJoined(NamedTuple):
     """A peer that speaks the protocol is connected."""
 
     peer: PeerID
+    client: str = ""
+    """What it calls itself."""
 
 
 class PeerLeft(NamedTuple):
     """The connection to a peer is gone."""
 
     peer: PeerID
+    dropped_for: Optional[str] = None
+    """What we ended it for; None where we did not."""
 
 
 class AdvertReceived(NamedTuple):

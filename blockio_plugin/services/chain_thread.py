@@ -38,6 +38,11 @@ class ChainThread:
             self._executor, self._reader.fetch_position_of_block, number
         )
 
+    async def fetch_timestamp(self, number: int) -> Optional[int]:
+        """See :meth:`ChainReaderAPI.fetch_timestamp`."""
+        loop = asyncio.get_event_loop()
+        return await loop.run_in_executor(self._executor, self._reader.fetch_timestamp, number)
+
     async def holds_state(self, number: int) -> bool:
         """See :meth:`ChainReaderAPI.holds_state`."""
         loop = asyncio.get_event_loop()

@@ -1,7 +1,7 @@
 """Collects what peers advertise: who can be asked for what, and how far the chain goes."""
 import asyncio
 import logging
-from typing import Callable, Dict, Optional, Set
+from typing import Callable, Dict, Optional
 
 from async_service import Service
 
@@ -51,7 +51,7 @@ class AvailabilityCollector(Service):
         self._adverts: Dict[PeerID, Availability] = {}
         self._queue = AdvertQueue()
         self._is_waited = asyncio.Event()
-        self._foreign: Set[PeerID] = set()
+        self._foreign: Dict[PeerID, str] = {}
 
     def join(self, peer: PeerID) -> None:
         """A peer is there; what it has is not known yet."""
@@ -59,7 +59,7 @@ class AvailabilityCollector(Service):
 
     def leave(self, peer: PeerID) -> None:
         """A peer is gone."""
-        self._foreign.discard(peer)
+        self._foreign.pop(peer, None)
         self._queue.leave(peer)
         self._adverts.pop(peer, None)
         self._branches.leave(peer)
@@ -75,7 +75,7 @@ class AvailabilityCollector(Service):
         if advert.scheme == self._scheme_name:
             return self._admit(peer, advert)
         if peer not in self._foreign:
-            self._foreign.add(peer)
+            self._foreign[peer] = advert.scheme
             self.logger.warning(
                 "%s uses view scheme %r and we use %r: it is not used for block I/O",
                 peer,
@@ -157,6 +157,10 @@ class AvailabilityCollector(Service):
     def is_foreign(self, peer: PeerID) -> bool:
         """Whether the peer's views are not ours."""
         return peer in self._foreign
+
+    def get_scheme(self, peer: PeerID) -> Optional[str]:
+        """The view scheme of the peer; None before its first advert."""
+        return self._foreign.get(peer) or (self._scheme_name if peer in self._adverts else None)
 
     def _aim(self) -> None:
         if self._follow and self._adverts:

@@ -1,17 +1,19 @@
 """Says in the log how the sync goes, and why it does not."""
 import asyncio
 import logging
+import time
 from typing import Callable, Optional
 
 from async_service import Service
-from typing_extensions import Protocol
 
-from blockio_plugin.rules.heads import Heads
-from blockio_plugin.rules.status import FetchStatus
-from blockio_plugin.services.abc import ChainHead
+from blockio_plugin.rules.durations import describe_seconds
+from blockio_plugin.rules.outlook import Outlook
+from blockio_plugin.rules.peer_log import PeerLog
+from blockio_plugin.services.observer import Observer
 
-REPORT_INTERVAL = 5.0
-"""Seconds between two lines while syncing."""
+REPORT_INTERVAL = 7.5
+"""Seconds between two lines while syncing: eight a minute. Trinity has one or two of its own, and
+there is one on what was served."""
 
 LONELY_INTERVAL = 60.0
 """Seconds between two lines while there is nobody to sync from, which may be as it should."""
@@ -20,61 +22,73 @@ NEGLECT_INTERVAL = 60.0
 """Seconds between two warnings that nothing moves though somebody could be asked."""
 
 
-def describe(status: FetchStatus, head: ChainHead, is_synced: bool, rate: float) -> str:
+def describe(outlook: Outlook, rate: float, now: float) -> str:
     """
     One line on the sync, with a reason where nothing moves.
 
-    :param is_synced: whether ``head`` is at the head of the peers that are believed
     :param rate: blocks/s imported since the last line
+    :param now: seconds since 1970
     """
-    place = f"view {head.view}, block {head.number} 0x{head.hash.hex()[:8]}"
-    if not status.peers:
-        return f"At {place}; no peers that enable block I/O"
-    if is_synced:
+    status = outlook.fetch
+    place = (
+        f"view {outlook.head_view}, block {outlook.head_number} 0x{outlook.head_hash.hex()[:8]}"
+    )
+    if outlook.is_synced:
         line = f"Synced to {place}"
-        if head.view + 1 < status.target:
-            line += f"; a peer claims blocks up to view {status.target - 1}, but gives none"
+        if outlook.target_view > outlook.head_view:
+            line += f"; a peer claims blocks up to view {outlook.target_view}, but gives none"
         return line
-    if head.view + 1 >= status.target:
-        return f"At {place}; no peer has said yet which views it covers"
+    if not status.peers or outlook.target_view <= outlook.head_view:
+        return f"At {place}; {outlook.reason}"
     peers = "1 peer" if len(status.peers) == 1 else f"{len(status.peers)} peers"
     line = (
-        f"Syncing: view {head.view} of {status.target - 1}, block {head.number}, "
-        f"{rate:.0f} blocks/s, {peers}, "
+        f"Syncing: {_describe_progress(outlook)}, {rate:.0f} blocks/s, "
+        f"{_describe_lag(outlook, now)}{peers}, "
         f"{status.blocks_in_flight} blocks in flight, {status.cached_blocks} cached"
     )
-    return f"{line}; {status.idle_reason}" if not rate and status.idle_reason else line
+    return f"{line}; {outlook.reason}" if not rate and outlook.reason else line
 
 
-class StatusSource(Protocol):
-    """What knows how fetching goes: the importer, which knows why importing does not."""
+def _describe_lag(outlook: Outlook, now: float) -> str:
+    if outlook.head_timestamp is None:
+        return ""
+    return f"{describe_seconds(now - outlook.head_timestamp)} behind, "
 
-    def status(self, now: float) -> FetchStatus:
-        """What is going on, and why nothing is."""
+
+def _describe_progress(outlook: Outlook) -> str:
+    views = f"view {outlook.head_view} of {outlook.target_view}, block {outlook.head_number}"
+    if outlook.percent is None:
+        return views
+    eta = outlook.eta_seconds
+    left = "" if eta is None else f", {describe_seconds(eta)} left"
+    return f"{views} of {outlook.target_number} ({outlook.percent:.1f} %{left})"
 
 
 class Reporter(Service):
     """
     Every few seconds while syncing, once when the head is reached, now and then when alone. What is
     a fault of ours is a warning.
+
+    :param wall_clock: seconds since 1970
     """
 
     logger = logging.getLogger("blockio_plugin.services.Reporter")
 
     def __init__(
         self,
-        source: StatusSource,
-        heads: Heads,
-        get_head: Callable[[], ChainHead],
+        observer: Observer,
+        log: PeerLog,
         clock: Callable[[], float],
+        wall_clock: Callable[[], float] = time.time,
     ) -> None:
-        self._source = source
-        self._heads = heads
-        self._get_head = get_head
+        self._observer = observer
+        self._log = log
         self._clock = clock
+        self._wall_clock = wall_clock
         self._imported = 0
         self._quiet_until: Optional[float] = None
         self._warn_from: Optional[float] = None
+        self._was_synced = False
 
     def count(self, imported: int) -> None:
         """So many blocks were imported just now."""
@@ -89,16 +103,20 @@ class Reporter(Service):
             self._report(self._imported / (now - began_at), now)
 
     def _report(self, rate: float, now: float) -> None:
-        status, head = self._source.status(now), self._get_head()
-        if status.neglect is not None and (self._warn_from is None or now >= self._warn_from):
+        outlook = self._observer.look()
+        neglect = outlook.fetch.neglect
+        if neglect is not None and (self._warn_from is None or now >= self._warn_from):
             self._warn_from = now + NEGLECT_INTERVAL
-            self.logger.warning("%s", status.neglect)
-        is_synced = self._heads.is_reached(head.view, now)
-        is_syncing = bool(status.peers) and not is_synced and head.view + 1 < status.target
-        if is_syncing:
+            self.logger.warning("%s", neglect)
+        if outlook.is_synced and not self._was_synced:
+            self._log.note(f"synced to block {outlook.head_number}", now)
+        self._was_synced = outlook.is_synced
+        has_target = outlook.target_view > outlook.head_view
+        if outlook.fetch.peers and not outlook.is_synced and has_target:
             self._quiet_until = None
         elif self._quiet_until is not None and now < self._quiet_until:
             return
         else:
+            is_synced = outlook.is_synced
             self._quiet_until = float("inf") if is_synced else now + LONELY_INTERVAL
-        self.logger.info("%s", describe(status, head, is_synced, rate))
+        self.logger.info("%s", describe(outlook, rate, self._wall_clock()))

@@ -11,18 +11,24 @@ from pathlib import Path
 import sys
 from typing import List, Optional
 
-from blockio_plugin.simulator.campaign import judge_seeds, sum_up
-from blockio_plugin.simulator.chaos import draw_chaos
-from blockio_plugin.simulator.families import FAMILIES, draw_network
-from blockio_plugin.simulator.models import Scenario
-from blockio_plugin.simulator.result import Result
-from blockio_plugin.simulator.run import Run
-from blockio_plugin.simulator.sampling import play_samples
-from blockio_plugin.simulator.sampling import sum_up as sum_up_family
-from blockio_plugin.simulator.scenario import ScenarioError, load_scenario
-from blockio_plugin.simulator.shrinking import shrink
-from blockio_plugin.simulator.trial import Verdict, judge
-from blockio_plugin.simulator.writing import write_scenario
+from blockio_plugin.extras import needs_extra
+
+with needs_extra("tools", "python -m blockio_plugin.simulator"):
+    from rich.console import Console
+    from rich.table import Table
+
+    from blockio_plugin.simulator.campaign import judge_seeds, sum_up
+    from blockio_plugin.simulator.chaos import draw_chaos
+    from blockio_plugin.simulator.families import FAMILIES, draw_network
+    from blockio_plugin.simulator.models import Scenario
+    from blockio_plugin.simulator.result import Result
+    from blockio_plugin.simulator.run import Run
+    from blockio_plugin.simulator.sampling import play_samples
+    from blockio_plugin.simulator.sampling import sum_up as sum_up_family
+    from blockio_plugin.simulator.scenario import ScenarioError, load_scenario
+    from blockio_plugin.simulator.shrinking import shrink
+    from blockio_plugin.simulator.trial import Verdict, judge
+    from blockio_plugin.simulator.writing import write_scenario
 
 BAD_INPUT = 2
 """Exit code where the scenario cannot be used."""
@@ -32,10 +38,6 @@ FAMILY_COUNT = 30
 
 UNFINISHED = 1
 """Exit code where the run came to the scenario's limit, or failed a check."""
-
-EXTRAS = {"matplotlib": "plot", "rich": "tools", "tomli": "tools"}
-"""The libraries that a plain install of the package does not bring, and the extra that does. Each
-is imported only where it is needed."""
 
 
 def parse_arguments() -> ArgumentParser:
@@ -88,9 +90,6 @@ def parse_arguments() -> ArgumentParser:
 
 def show(result: Result, name: str) -> None:
     """Write the result for people."""
-    from rich.console import Console
-    from rich.table import Table
-
     console = Console()
     state = "finished" if result.finished else "NOT finished"
     console.print(
@@ -120,23 +119,6 @@ def show(result: Result, name: str) -> None:
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Play one scenario, or draw and judge; the exit code."""
-    try:
-        return obey(arguments)
-    except ModuleNotFoundError as error:
-        library = (error.name or "").partition(".")[0]
-        if library not in EXTRAS:
-            raise
-        extra = EXTRAS[library]
-        sys.stderr.write(f"{library} is missing: pip install 'blockio_plugin[{extra}]'\n")
-        return BAD_INPUT
-
-
-def obey(arguments: Optional[List[str]]) -> int:
-    """
-    Do what the command line says; the exit code.
-
-    :raise ModuleNotFoundError: a library is missing that this needs
-    """
     parser = parse_arguments()
     options = parser.parse_args(arguments)
     asked = (options.scenario, options.family, options.chaos)

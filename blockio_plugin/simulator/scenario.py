@@ -3,6 +3,8 @@ from math import inf
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
+import tomli
+
 from blockio_plugin.rules.messages import MAX_ANSWER_BLOCKS, MAX_ANSWER_BYTES
 from blockio_plugin.rules.views import VIEW_LIMIT, ViewRange, ViewRanges, normalise
 from blockio_plugin.simulator.models import (
@@ -387,9 +389,6 @@ def load_scenario(path: Path) -> Scenario:
 
     :raise ScenarioError: names the file, the key and the value that cannot be used
     """
-    # All but this does without.
-    import tomli
-
     try:
         document = tomli.loads(path.read_text(encoding="utf-8"))
         return read_scenario(document, path.stem)

@@ -44,6 +44,9 @@ class MemoryChain(ChainReaderAPI):
                 return Position(block.view, number, block.hash)
         return None
 
+    def fetch_timestamp(self, number: int) -> Optional[int]:
+        return number if number < len(self.blocks) else None
+
     def holds_state(self, number: int) -> bool:
         return number < len(self.blocks)
 

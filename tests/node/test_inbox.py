@@ -56,8 +56,8 @@ async def test_answers_for_which_there_is_no_place_are_voided(
         stream = own_inbox.stream()
         first = asyncio.ensure_future(stream.__anext__())
         await networking.wait_until_any_endpoint_subscribed_to(BlocksReceived)
-        await networking.broadcast(BlockIOPeerJoined(session))
-        assert await asyncio.wait_for(first, 5) == PeerJoined(session)
+        await networking.broadcast(BlockIOPeerJoined(session, "geth"))
+        assert await asyncio.wait_for(first, 5) == PeerJoined(session, "geth")
 
         for request_id in range(1, 5):
             answer = BlocksByView(request_id, 7, 1, 9, (b"0123456789",))
@@ -87,17 +87,17 @@ async def test_an_announced_head_waits_once_for_each_peer(networking: AsyncioEnd
         stream = own_inbox.stream()
         first = asyncio.ensure_future(stream.__anext__())
         await networking.wait_until_any_endpoint_subscribed_to(NewBlockHashesEvent)
-        await networking.broadcast(BlockIOPeerJoined(session))
-        assert await asyncio.wait_for(first, 5) == PeerJoined(session)
+        await networking.broadcast(BlockIOPeerJoined(session, "geth"))
+        assert await asyncio.wait_for(first, 5) == PeerJoined(session, "geth")
 
         for number in (5, 6):
             announced = NewBlockHashes((NewBlockHash(b"h" * 32, number),))
             # A peer that does not speak our protocol is of no use.
             for sender in (stranger, session):
                 await networking.broadcast(NewBlockHashesEvent(sender, announced))
-        await networking.broadcast(BlockIOPeerLeft(session))
+        await networking.broadcast(BlockIOPeerLeft(session, "garbage"))
         # One of each sender, and that the peer left.
         while len(own_inbox._queue) < 3:
             await asyncio.sleep(0.001)
         events = [await asyncio.wait_for(stream.__anext__(), 5) for _ in range(2)]
-        assert events == [HeadAnnounced(session, 5), PeerLeft(session)]
+        assert events == [HeadAnnounced(session, 5), PeerLeft(session, "garbage")]

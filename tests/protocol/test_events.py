@@ -17,8 +17,8 @@ REQUEST = GetBlocksByView(1, 2, 3, 4)
 ANSWER = BlocksByView(1, 2, 3, 0, (b"block",))
 
 EVENTS = (
-    events.BlockIOPeerJoined(SESSION),
-    events.BlockIOPeerLeft(SESSION),
+    events.BlockIOPeerJoined(SESSION, "Trinity/v1"),
+    events.BlockIOPeerLeft(SESSION, "two blocks at view 7"),
     events.AvailabilityReceived(SESSION, ADVERT),
     events.BlocksRequested(SESSION, REQUEST),
     events.BlocksReceived(SESSION, ANSWER, 12.5),
@@ -27,7 +27,7 @@ EVENTS = (
     events.SendGetBlocksByViewCommand(SESSION, REQUEST),
     events.SendBlocksByViewCommand(SESSION, ANSWER),
     events.DropPeerCommand(SESSION, "two blocks at view 7"),
-    events.GetBlockIOPeersResponse((SESSION,)),
+    events.GetBlockIOPeersResponse((events.BlockIOPeerJoined(SESSION, ""),)),
     events.GetBlockIOPeersRequest(),
 )
 

@@ -143,7 +143,7 @@ async def test_what_peers_send_reaches_the_bus(node: Node, process: Process) -> 
     remote.blockio_api.send_request(request(1))
     assert await process.next() == BlocksRequested(joined.session, request(1))
     remote.drop("enough")
-    assert await process.next() == BlockIOPeerLeft(joined.session)
+    assert await process.next() == BlockIOPeerLeft(joined.session, None)
 
 
 async def test_commands_reach_the_peer(
@@ -198,7 +198,7 @@ async def test_drop(node: Node, process: Process, ended: Callable[..., Any]) -> 
     process.wire.drop(session, "two blocks at view 7")
     await ended(remote)
     assert remote.remote_disconnect_reason is DisconnectReason.BAD_PROTOCOL
-    assert await process.next() == BlockIOPeerLeft(session)
+    assert await process.next() == BlockIOPeerLeft(session, "two blocks at view 7")
     assert other.is_alive
 
 
@@ -208,6 +208,10 @@ async def test_peer_without_the_protocol_is_not_reported(node: Node, process: Pr
     joined = await process.next()
     assert len(node.pool.connected_nodes) == 2
     assert node.pool.connected_nodes[joined.session].speaks_blockio
+    # Neither is it called what it is not.
+    for session, peer in node.pool.connected_nodes.items():
+        kind = "BlockIOPeer" if session == joined.session else "ETHPeer"
+        assert str(peer).startswith(kind + " ")
     assert vanilla.is_alive
 
 
@@ -215,13 +219,14 @@ async def test_who_comes_late_learns_who_is_there(
     node: Node, process: Process, tmp_path: Path
 ) -> None:
     remote, silent = await node.join(), await node.join()
-    sessions = {(await process.next()).session for _ in range(2)}
+    joined = [await process.next() for _ in range(2)]
+    assert all(event.client for event in joined)
     remote.blockio_api.send_availability(ADVERT)
     first = await process.next()
     response = await process.event_bus.request(
         GetBlockIOPeersRequest(), TO_NETWORKING_BROADCAST_CONFIG
     )
-    assert set(response.sessions) == sessions
+    assert list(response.peers) == joined
     # What is known of them comes after the response, as if it had just been said.
     assert await process.next() == first
     assert silent.is_alive
@@ -253,7 +258,7 @@ async def test_who_does_not_listen_yet_is_not_told_who_is_there(
         assert not asked.done()
         process = Process(event_bus)
         await process.listen()
-        assert (await asyncio.wait_for(asked, 15)).sessions == ()
+        assert (await asyncio.wait_for(asked, 15)).peers == ()
 
 
 async def test_commands_to_a_peer_that_is_gone_do_nothing(
@@ -263,7 +268,7 @@ async def test_commands_to_a_peer_that_is_gone_do_nothing(
     inbox = make_inbox(other)
     session, session_of_other = [(await process.next()).session for _ in range(2)]
     remote.drop("enough")
-    assert await process.next() == BlockIOPeerLeft(session)
+    assert await process.next() == BlockIOPeerLeft(session, None)
     process.wire.send_availability(session, ADVERT)
     process.wire.send_request(session, request(1))
     process.wire.send_answer(session, answer(1))

@@ -134,6 +134,19 @@ def test_what_a_disowned_peer_sent_gives_its_place_up() -> None:
     assert scene.cache.take_ready(10, 100) == tuple(scene.chain[:3])
 
 
+def test_what_only_a_dropped_block_proved_is_wanted_again() -> None:
+    scene = Scene()
+    scene.answer("a", 10, 11)
+    scene.answer("a", 20, 26)
+    scene.answer("a", 30, 31)
+    assert scene.ledger.is_answered(10, 31)
+    scene.links.drop((20,))
+    # That 21 to 25 are empty was claimed besides.
+    assert list(scene.ledger.wanted.runs(10, 31)) == [ViewRange(11, 21), ViewRange(26, 30)]
+    scene.answer("b", 20, 21)
+    assert scene.ledger.is_answered(10, 31)
+
+
 def test_doubt_at_the_front_ends_when_all_agree() -> None:
     scene = Scene()
     scene.links.front_hash = b"another front"

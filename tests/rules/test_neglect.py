@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 import pytest
 
-from blockio_plugin.rules import planner
+from blockio_plugin.rules import fetch
 from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.claims import ClaimBook
-from blockio_plugin.rules.draft import Draft
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.neglect import MAX_NEGLECT_TIME, MAX_STEP, MAX_TOLD, Neglect, find_awaited
 from blockio_plugin.rules.peer_book import PeerBook
-from blockio_plugin.rules.requests import OpenRequest, PeerID
+from blockio_plugin.rules.planner import Plan
+from blockio_plugin.rules.requests import OpenRequest
 from blockio_plugin.rules.views import ViewRange
 from blockio_plugin.simulator.chain import GENESIS_HASH, make_chain
 from blockio_plugin.simulator.chaos import draw_chaos
@@ -215,9 +215,9 @@ def test_time_counts_while_nothing_moves_and_a_peer_could_be_asked(
             assert scene.neglect.longest == max(expected.values(), default=0.0)
 
 
-def forget(draft: Draft) -> List[PeerID]:
-    """A planner that lines nobody up."""
-    return []
+def forget(*args: object) -> Plan:
+    """A planner that has nothing to ask of anybody."""
+    return Plan((), False)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -232,7 +232,7 @@ def test_a_planner_that_forgets_its_peers_is_told_of(
     run.begin()
     for _ in range(seed):
         run.step()
-    monkeypatch.setattr(planner, "_line_up", forget)
+    monkeypatch.setattr(fetch, "plan", forget)
     with pytest.raises(InvariantBroken, match="this is a fault of ours"):
         while run.time < 3600.0:
             run.step()

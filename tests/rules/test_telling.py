@@ -8,7 +8,7 @@ from blockio_plugin.rules.block_cache import BlockCache
 from blockio_plugin.rules.ledger import Ledger
 from blockio_plugin.rules.peer_book import PeerBook
 from blockio_plugin.rules.requests import OpenRequest
-from blockio_plugin.rules.status import MAX_UNSERVICEABLE, PeerStatus
+from blockio_plugin.rules.status import MAX_UNSERVICEABLE, PeerState, PeerStatus
 from blockio_plugin.rules.telling import tell_idle_reason, tell_peers, tell_unserviceable
 from blockio_plugin.rules.views import ViewRange, normalise
 from blockio_plugin.simulator.chain import GENESIS_HASH, make_chain
@@ -120,11 +120,31 @@ def test_peers_are_told_of_in_the_order_in_which_they_joined() -> None:
     scene.peers.tracker.mark_late(entries[1])
     scene.peers.scores["a"].disproved(0.0)
     value = scene.peers.scores["b"].value
+    round_trip = scene.peers.scores["b"].round_trip
+    paused = "gave no block of late, asked again in 0.4 s"
     about: Any = pytest.approx(value)
-    assert tell_peers(scene.peers) == (
-        PeerStatus("a", None, 0, open_requests=0, late_requests=0, faults=1),
-        PeerStatus("b", about, 10, open_requests=1, late_requests=1, faults=0),
+    b = PeerStatus("b", about, 10, 1, 1, 0, round_trip, 50, PeerState.ASKED, None)
+    assert tell_peers(scene.peers, 0.1) == (
+        PeerStatus("a", None, 0, 0, 0, 1, None, 50, PeerState.PAUSED, paused),
+        b,
     )
+    # As time goes by and the second request is late too.
+    scene.peers.tracker.mark_late(entries[2])
+    states = [(peer.state, peer.reason) for peer in tell_peers(scene.peers, 9.0)]
+    assert states == [
+        (PeerState.IDLE, None),
+        (PeerState.LATE, "owes 2 answers past the time for it"),
+    ]
+
+
+def test_who_has_not_advertised_is_new() -> None:
+    scene = Scene()
+    scene.peers.join("c")
+    assert [peer.state for peer in tell_peers(scene.peers, 0.0)] == [
+        PeerState.IDLE,
+        PeerState.IDLE,
+        PeerState.NEW,
+    ]
 
 
 def test_unserviceable_is_what_is_wanted_and_nobody_advertises() -> None:

@@ -20,10 +20,11 @@ from trinity.config import Eth1ChainConfig
 
 from blockio_plugin.client import fetch_views
 from blockio_plugin.events import BLOCKIO_ENDPOINT
-from blockio_plugin.rules import planner
+from blockio_plugin.rules import fetch
 from blockio_plugin.rules.block_rlp import decode_block
 from blockio_plugin.rules.messages import BlocksByView, GetBlocksByView
 from blockio_plugin.rules.neglect import MAX_NEGLECT_TIME
+from blockio_plugin.rules.planner import Plan
 from blockio_plugin.rules.schemes import NumberScheme, ViewScheme
 from blockio_plugin.services import fetcher, receiver
 from blockio_plugin.services.abc import ImportFailure, ImportResult, PeerEvent, PeerID
@@ -318,7 +319,7 @@ async def test_a_node_that_asks_nobody_is_noticed(
     branches: Branches, blamed_on_us: List[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or else the seeds above would pass for nothing."""
-    monkeypatch.setattr(planner, "_line_up", lambda draft: [])
+    monkeypatch.setattr(fetch, "plan", lambda *args: Plan((), False))
     async with AsyncExitStack() as stack:
         chaos = Chaos(0, branches, stack)
         await chaos.begin()

@@ -1,9 +1,9 @@
 import pytest
 
-from blockio_plugin.rules.status import PeerStatus
+from blockio_plugin.rules.status import PeerState, PeerStatus
 from blockio_plugin.services.scorer import find_reason
 
-KNOWN = PeerStatus("alice", 0.01, 100, 1, 0, 0)
+KNOWN = PeerStatus("alice", 0.01, 100, 1, 0, 0, 0.1, 50, PeerState.ASKED, None)
 
 
 def test_a_peer_that_was_not_measured_is_not_told_of() -> None:

@@ -1,13 +1,12 @@
 """The command line: JSON, text and picture."""
 import json
 from pathlib import Path
-import sys
 from typing import Any, Tuple
 
 import pytest
 
 from blockio_plugin.rules.fetch import Fetch
-from blockio_plugin.simulator.__main__ import BAD_INPUT, EXTRAS, UNFINISHED, main
+from blockio_plugin.simulator.__main__ import BAD_INPUT, UNFINISHED, main
 from blockio_plugin.simulator.chaos import draw_chaos
 
 TEXT = """
@@ -110,24 +109,6 @@ def test_one_thing_must_be_asked_for(scenario: Path) -> None:
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == BAD_INPUT
-
-
-@pytest.mark.parametrize("library, extra", EXTRAS.items())
-def test_a_library_that_is_missing_is_told_with_its_extra_in_one_line(
-    library: str,
-    extra: str,
-    scenario: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delitem(sys.modules, "blockio_plugin.simulator.plot", raising=False)
-    for name in {library, *sys.modules}:
-        if name.partition(".")[0] == library:
-            monkeypatch.setitem(sys.modules, name, None)
-    assert main([str(scenario), "--plot", str(tmp_path / "out.svg")]) == BAD_INPUT
-    told = capsys.readouterr().err
-    assert told == f"{library} is missing: pip install 'blockio_plugin[{extra}]'\n"
 
 
 def test_a_drawn_network_is_judged_and_written(
