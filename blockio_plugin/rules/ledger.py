@@ -145,8 +145,13 @@ class Ledger:
             views.rebase(base)
 
     def lowest_open(self) -> Optional[int]:
-        """The lowest view that is wanted or in flight, or None; the horizon is not looked past."""
+        """
+        The lowest view that is wanted, or in flight and not answered by another peer yet, or None;
+        the horizon is not looked past.
+        """
         wanted, in_flight = self.wanted.next_at(self.front), self.in_flight.next_at(self.front)
+        while in_flight is not None and in_flight in self.answered:
+            in_flight = self.in_flight.next_at(self.answered.next_missing(in_flight))
         if wanted is None or in_flight is None:
             return wanted if in_flight is None else in_flight
         return min(wanted, in_flight)

@@ -74,6 +74,8 @@ class LedgerMachine(RuleBasedStateMachine):
         assert ledger.horizon == ledger.target
         flying = ViewSet(0, (ledger.clip(views) for views in self.flying))
         assert flying == ledger.in_flight
+        open_views = (ledger.wanted | ledger.in_flight) - ledger.answered
+        assert ledger.lowest_open() == open_views.next_at(ledger.front)
 
 
 TestLedger = LedgerMachine.TestCase
