@@ -13,8 +13,13 @@ from blockio_plugin.node.view_schemes import find_scheme
 from blockio_plugin.rules.schemes import InvalidScheme, NumberScheme, SchemeSpec
 
 ENABLE_FLAG = "--enable-blockio"
+"""Turns block I/O on."""
+
 SCHEME_FLAG = "--blockio-view-scheme"
+"""Names the view scheme."""
+
 BACKFILL_FLAG = "--blockio-backfill"
+"""Has gaps below the head filled."""
 
 SYNC_NONE = "none"
 """Trinity's name for running no syncer of its own."""
