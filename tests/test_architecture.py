@@ -4,13 +4,13 @@ from pathlib import Path
 import re
 import subprocess
 import sys
-from typing import Iterator, Tuple
+from typing import Dict, Iterator, Set, Tuple
 
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "blockio_plugin"
 
-ALLOWED = {
+ALLOWED: Dict[str, Set[str]] = {
     "rules": {"rules"},
     "simulator": {"rules", "simulator", "extras"},
     "services": {"rules", "services"},

@@ -6,7 +6,7 @@ import signal
 import tempfile
 from typing import Iterator, List
 
-from lahja import AsyncioEndpoint
+from lahja import AsyncioEndpoint, BaseEvent
 import pytest
 
 from blockio_plugin import client
@@ -148,12 +148,16 @@ async def test_a_fetch_whose_name_comes_too_late_is_cancelled(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(client, "ANSWER_TIMEOUT", 0.3)
+
+    def ignore(event: BaseEvent) -> None:
+        pass
+
     async with BusProcess.run(SLOW, directory) as process, process.connect() as bus:
         begun: List[FetchViewsResponse] = []
         bus.subscribe(FetchViewsResponse, begun.append)
         # Otherwise it would be forgotten for want of a subscriber.
         for kind in (BlocksFetched, FetchCompleted):
-            bus.subscribe(kind, lambda event: None)
+            bus.subscribe(kind, ignore)
         os.kill(process.pid, signal.SIGSTOP)
         with pytest.raises(BlockIOUnavailable, match="did not answer"):
             async with fetch_views(bus, ((0, 5000),)):

@@ -1,4 +1,5 @@
 """What the documentation shows runs, and mypy checks those who build on us against our types."""
+from configparser import ConfigParser
 import os
 from pathlib import Path
 import re
@@ -8,13 +9,23 @@ from textwrap import indent
 
 import pytest
 
+from blockio_plugin.services import abc
+from blockio_plugin.tools.bench import PARTS
 from blockio_plugin.tools.docs_page import read_arguments, read_block, read_blocks
 
 ROOT = Path(__file__).parent.parent
 
 EXAMPLES = sorted((ROOT / "fixtures" / "plugins").glob("*/*.py"))
 
+EMBEDDING = sorted((ROOT / "fixtures" / "embedding").glob("*.py"))
+
 PAGE = ROOT / "docs" / "plugins.md"
+
+EMBEDDING_PAGE = ROOT / "docs" / "embedding.md"
+
+CONTRIBUTING_PAGE = ROOT / "docs" / "contributing.md"
+
+PAGES = (ROOT / "README.md", ROOT / "tests" / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 
 MYPY_CONFIG = """
 [mypy]
@@ -52,13 +63,13 @@ async def watch(event_bus: EndpointAPI) -> None:
 
 def test_mypy_passes_the_examples_and_the_page(tmp_path: Path) -> None:
     pytest.importorskip("mypy")
-    files = list(EXAMPLES)
+    files = [*EXAMPLES, *EMBEDDING]
     for number, code in enumerate(read_blocks(PAGE, "python")):
         if "event_bus" in code and "class " not in code:
             code = SNIPPET.format(snippet=indent(code, " " * 4))
         files.append(tmp_path / f"shown_{number}.py")
         files[-1].write_text(code)
-    assert len(files) == len(EXAMPLES) + 5
+    assert len(files) == len(EXAMPLES) + len(EMBEDDING) + 5
     outcome = run_mypy(tmp_path, *files)
     assert outcome.returncode == 0, outcome.stdout
 
@@ -105,3 +116,69 @@ def test_what_is_shown_of_the_examples_is_theirs() -> None:
         assert f'"{flag}"' in examples
     installed = {ROOT / folder for folder in read_arguments(PAGE, "pip install")[1:]}
     assert installed == {path.parent for path in EXAMPLES}
+
+
+def name_page(page: Path) -> str:
+    return f"{page.parent.stem}-{page.stem}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_the_readme_links_to_every_page() -> None:
+    readme = (ROOT / "README.md").read_text()
+    for page in (ROOT / "docs").glob("*.md"):
+        assert f"](docs/{page.name})" in readme
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_page)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    folders = (ROOT, ROOT / "blockio_plugin")
+    tops = "|".join(path.name for folder in folders for path in folder.iterdir() if path.is_dir())
+    for name in re.findall(rf"`((?:{tops})/[\w./-]+)`", page.read_text()):
+        # Files called x are examples of names.
+        if not re.search(r"\bx\.py|_x\.py", name):
+            assert any((folder / name).exists() for folder in folders), name
+
+
+def test_the_page_on_embedding_is_about_the_example() -> None:
+    example = "".join(path.read_text() for path in EMBEDDING)
+    (shown,) = read_blocks(EMBEDDING_PAGE, "python")
+    assert shown in example
+    rows = re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", EMBEDDING_PAGE.read_text(), re.M)
+    assert len(rows) == 4
+    for interface, place in rows:
+        assert hasattr(abc, interface)
+        name = place.split("`")[1]
+        assert f"class {name}(" in example or f"import {name}\n" in example
+    services = "".join(path.read_text() for path in (ROOT / "blockio_plugin/services").glob("*.py"))
+    for name in re.findall(r"`([A-Z]\w+)`", EMBEDDING_PAGE.read_text()):
+        # Of the rules are those that are made of blocks alone.
+        assert f"class {name}" in services + example or name in example, name
+
+
+def test_the_page_for_contributors_has_every_environment_and_part_of_the_bench() -> None:
+    text = CONTRIBUTING_PAGE.read_text()
+    config = ConfigParser()
+    config.read(ROOT / "tox.ini")
+    default = re.split(r",\s*", config["tox"]["env_list"])
+    own = {name.partition(":")[2] for name in config.sections() if ":" in name}
+    listed = re.findall(r"^\| `(\w+)` \|", text[: text.index("## The rings")], re.M)
+    assert set(listed) == {*default, *own} and len(listed) == len(set(listed))
+    assert listed[: len(default)] == default
+    assert "`tox` alone runs `lint`, `py38` and `integration`" in text
+    used = set(re.findall(r"tox -e bench -- (\w+)", text))
+    assert {*used, "bus", "chain"} == set(PARTS)
+
+
+def test_the_page_for_contributors_has_every_part_of_the_package() -> None:
+    text = CONTRIBUTING_PAGE.read_text()
+    package = ROOT / "blockio_plugin"
+    for path in package.iterdir():
+        if path.is_dir() and (path / "__init__.py").exists():
+            assert f"`{path.name}/`" in text
+        elif path.suffix == ".py" and not path.stem.startswith("__"):
+            assert f"`{path.name}`" in text

@@ -20,9 +20,16 @@ from blockio_plugin.rules.limits import (
 from blockio_plugin.rules.schemes import InvalidScheme, NumberScheme, SchemeSpec
 
 ENABLE_FLAG = "--enable-blockio"
+"""Turns block I/O on."""
+
 SCHEME_FLAG = "--blockio-view-scheme"
+"""Names the view scheme."""
+
 BACKFILL_FLAG = "--blockio-backfill"
+"""Has gaps below the head filled."""
+
 MEMORY_FLAG = "--blockio-memory"
+"""Says how much memory blocks may take."""
 
 MAX_MEMORY_DIGITS = 9
 """Digits of the memory in MiB, most: below a petabyte."""

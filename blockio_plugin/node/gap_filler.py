@@ -31,6 +31,7 @@ from blockio_plugin.rules.schemes import ViewScheme
 from blockio_plugin.services.abc import BackfillResult
 
 GENESIS_NUMBER = BlockNumber(0)
+"""The number of genesis, which every chain holds."""
 
 
 class GapRefused(Exception):

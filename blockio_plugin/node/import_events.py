@@ -10,6 +10,7 @@ IMPORT_ENDPOINT = "blockio-import"
 """The name of the importing process's endpoint on the event bus."""
 
 TO_IMPORT_BROADCAST_CONFIG = BroadcastConfig(filter_endpoint=IMPORT_ENDPOINT)
+"""Sends an event to the importing process alone."""
 
 
 @dataclass

@@ -78,10 +78,9 @@ class RequestSizes:
         if unanswered and score.sure_overhead > REQUEST_TIME:
             if score.request_blocks < score.answer_limit or owed >= score.cap:
                 return 0
-            # No request may bring more, so only another one fills the way; and of two at a time the
-            # second tells what is work, and what only the way.
+            # No request may bring more, so only another one fills the way.
             is_busy = unanswered * score.service_time(score.request_blocks) > score.round_trip
-            return 0 if is_busy and unanswered > 1 else score.request_blocks
+            return 0 if is_busy else score.request_blocks
         if unanswered and owed > score.refill_below:
             return 0
         blocks = score.request_blocks * self._stretch

@@ -38,6 +38,7 @@ class RequestViews:
         self._trusted: Optional[List[PeerID]] = None
 
     def next_request(self, peer: PeerID, blocks: float) -> Optional[Proposal]:
+        """What ``peer`` is asked for next of what is wanted; None where it has nothing of it."""
         demand, score = self._demand, self._scores[peer]
         order = demand.ranking.order.get(peer, ())
         if score.strays and order:

@@ -36,7 +36,7 @@ PROBE_EVERY = 6
 """One in so many requests to a peer of which it is open what is overhead and what is speed is a
 probe, which asks for more."""
 
-SMALL_REQUEST = 1.25
+SMALL_REQUEST = 1.6
 """Blocks. A peer that is asked for less is probed whatever is known of it."""
 
 PROBE_FACTOR = 2.0

@@ -14,7 +14,7 @@ FIRST_REQUEST_ID = 2 ** 63
 """The identifiers of these requests start here, the planner's at 1; both stay below 2**64."""
 
 ANSWER_TIMEOUT = UNKNOWN_LATE_TIME
-"""Seconds that a peer has to answer: as long as one has that was never measured."""
+"""Seconds that a peer has to answer: as many as one that was never measured."""
 
 
 class PeerAnswer(NamedTuple):

@@ -208,14 +208,27 @@ def _lies(value: Any) -> Spell:
 
 
 NOT_NEGATIVE = "not a number, or below 0"
+"""What is wrong with a time that is refused."""
+
 NOT_POSITIVE = "not a number above 0"
+"""What is wrong with a rate that is refused."""
+
 NEITHER = "neither true nor false"
+"""What is wrong with a switch that is refused."""
+
 VIEWS = (
     "not a list of [from, to] with 0 <= from < to, nor steps [[0.0, ranges], [time, ranges], ...]"
 )
+"""What is wrong with views that are refused."""
+
 RATE = "not a number above 0, nor steps [[0.0, rate], [time, rate], ...]"
+"""What is wrong with a rate that may change and is refused."""
+
 LIES = 'neither "empty", the only lie known, nor ["empty", from, to]'
+"""What is wrong with lies that are refused."""
+
 SPELL = "not a share from 0 to 1, nor [share, from, to]"
+"""What is wrong with a share, be it for a time, that is refused."""
 
 
 class _Units:

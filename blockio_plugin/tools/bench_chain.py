@@ -38,6 +38,7 @@ ON_MINED = {FOLLOWING: measure_following, BACKFILL: measure_backfill}
 """What is measured on a chain that grows meanwhile."""
 
 SECTIONS = (GETH, EMPTY, TRANSFERS, *ON_MINED, HINDERED, SERVING, MEMORY, KILLS)
+"""What ``--only`` can name, in the order in which it is measured."""
 
 
 async def _prepare(run: BenchRun) -> SourceChain:

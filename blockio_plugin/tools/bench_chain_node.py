@@ -45,6 +45,7 @@ MEMORY_LIMIT = 120.0
 """MiB over an idle node while syncing, most."""
 
 MEBIBYTE = 1024.0 * 1024.0
+"""Bytes."""
 
 BACKFILL_BLOCKS, RECENT_BLOCKS = 12_000, 20
 """Blocks of the chain whose gap is filled, and how many of them are held above the gap."""

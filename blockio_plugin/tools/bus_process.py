@@ -63,6 +63,8 @@ DOWN, UP = signal.SIGUSR1, signal.SIGUSR2
 """What takes block I/O down, and what brings it up again."""
 
 FORKS = multiprocessing.get_context("forkserver")
+"""Makes processes out of one that has imported all this."""
+
 FORKS.set_forkserver_preload([__name__])
 
 

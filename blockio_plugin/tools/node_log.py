@@ -17,6 +17,7 @@ REASON = re.compile(
 """Lines that tell why a node ended."""
 
 TRACEBACK = "Traceback (most recent call last)"
+"""How a traceback of Python begins."""
 
 SIGNS_OF_FAILURE = (
     "Exception ignored",

@@ -1,6 +1,6 @@
 """A wire that leads nowhere and remembers what was sent, for tests of what sends."""
 import asyncio
-from typing import List, NamedTuple, Union
+from typing import Any, List, NamedTuple, Union
 
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.services.abc import PeerID, WireAPI
@@ -13,7 +13,7 @@ class Sent(NamedTuple):
 
     at: float
     peer: PeerID
-    payload: Payload
+    payload: Any
 
 
 class RecordingWire(WireAPI):

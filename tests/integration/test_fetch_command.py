@@ -7,6 +7,7 @@ import sys
 from typing import Any, NamedTuple
 
 from eth.db.backends.level import LevelDB
+from eth_typing import BlockNumber
 import pytest
 import rlp
 
@@ -56,7 +57,7 @@ def read_chain(mined: Any) -> Any:
     try:
         chain = build_chain(mined.recipe, db, 0)
         return [
-            rlp.encode(chain.get_canonical_block_by_number(number))
+            rlp.encode(chain.get_canonical_block_by_number(BlockNumber(number)))
             for number in range(1, mined.recipe.blocks + 1)
         ]
     finally:

@@ -6,6 +6,7 @@ from typing import Callable, Iterator, NamedTuple, Tuple
 
 from eth.chains.base import Chain
 from eth.db.backends.level import LevelDB
+from eth_typing import BlockNumber
 import pytest
 from trinity.config import Eth1ChainConfig
 
@@ -76,10 +77,13 @@ def built(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def describe(recipe: Recipe, db: LevelDB) -> BuiltChain:
     """Bring the chain in ``db`` to the recipe's length and read it."""
     chain = build_chain(recipe, db)
-    genesis = chain.get_canonical_block_header_by_number(0)
+    genesis = chain.get_canonical_block_header_by_number(BlockNumber(0))
     scheme = parse_scheme(recipe.scheme).bind(genesis)
     head = chain.get_canonical_head().block_number
-    headers = [chain.get_canonical_block_header_by_number(n) for n in range(head + 1)]
+    headers = [
+        chain.get_canonical_block_header_by_number(BlockNumber(number))
+        for number in range(head + 1)
+    ]
     return BuiltChain(
         db,
         chain,

@@ -1,7 +1,7 @@
 """Nodes with a gap among others that have the whole chain: all is real but the connections."""
 import asyncio
 import logging
-from typing import Callable
+from typing import Any, Callable
 
 from eth.db.chain import ChainDB
 from eth.db.schema import SchemaV1
@@ -39,7 +39,7 @@ class Network:
     """A node with a gap, and full ones."""
 
     def __init__(
-        self, built, recipe: Recipe, config: Eth1ChainConfig, open_db: Callable
+        self, built: Any, recipe: Recipe, config: Eth1ChainConfig, open_db: Callable[..., Any]
     ) -> None:
         self._built, self._recipe, self._config, self._open_db = built, recipe, config, open_db
 
@@ -77,11 +77,15 @@ class Network:
 
 
 @pytest.fixture
-def network(built, recipe: Recipe, config: Eth1ChainConfig, open_db: Callable) -> Network:
+def network(
+    built: Any, recipe: Recipe, config: Eth1ChainConfig, open_db: Callable[..., Any]
+) -> Network:
     return Network(built, recipe, config, open_db)
 
 
-async def test_fills_the_gap_after_the_head_is_reached(built, network: Network, caplog) -> None:
+async def test_fills_the_gap_after_the_head_is_reached(
+    built: Any, network: Network, caplog: Any
+) -> None:
     caplog.set_level(logging.INFO, "blockio_plugin.services.Backfiller")
     node, peer = network.make_gapped("gapped", last=50), network.make_full("full")
     async with node.run(backfills=True), peer.run():
@@ -100,7 +104,7 @@ async def test_fills_the_gap_after_the_head_is_reached(built, network: Network, 
     assert "Backfilling: down to block " in caplog.text
 
 
-async def test_a_gap_is_left_alone_unless_asked_to_fill_it(built, network: Network) -> None:
+async def test_a_gap_is_left_alone_unless_asked_to_fill_it(built: Any, network: Network) -> None:
     node, peer = network.make_gapped("gapped", last=50), network.make_full("full")
     async with node.run(), peer.run():
         node.connect(peer)
@@ -108,7 +112,7 @@ async def test_a_gap_is_left_alone_unless_asked_to_fill_it(built, network: Netwo
     assert network.chaindb.get_chain_gaps()[0] == ((1, CHECKPOINT),)
 
 
-async def test_nobody_has_what_is_missing(network: Network, caplog) -> None:
+async def test_nobody_has_what_is_missing(network: Network, caplog: Any) -> None:
     node, other = network.make_gapped("gapped"), network.make_gapped("other")
     async with node.run(backfills=True), other.run():
         node.connect(other)
@@ -119,7 +123,7 @@ async def test_nobody_has_what_is_missing(network: Network, caplog) -> None:
 
 
 async def test_lies_below_what_we_hold_do_not_keep_it_from_the_truth(
-    built, network: Network
+    built: Any, network: Network
 ) -> None:
     liars = [network.make_liar(f"liar-{seed}", seed) for seed in (1, 2)]
     node, peer = network.make_gapped("gapped"), network.make_full("full")
@@ -132,7 +136,7 @@ async def test_lies_below_what_we_hold_do_not_keep_it_from_the_truth(
 
 
 async def test_a_head_that_nobody_gives_does_not_keep_gaps_open(
-    built, network: Network, monkeypatch: pytest.MonkeyPatch
+    built: Any, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(blockio_process, "BELIEF_TIME", 0.5)
     node, peer = network.make_gapped("gapped"), network.make_full("full")

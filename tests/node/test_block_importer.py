@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any, Callable, List, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from eth.abc import BlockAPI
 from eth.chains.base import Chain
@@ -11,6 +11,7 @@ from eth.db.journal import JournalDB
 from eth.exceptions import HeaderNotFound
 from eth.typing import JournalDBCheckpoint
 from eth_hash.auto import keccak
+from eth_typing import BlockNumber
 from eth_utils import ValidationError
 import pytest
 import rlp
@@ -29,11 +30,13 @@ from blockio_plugin.tools.chain_builder import Recipe
 
 
 @pytest.fixture
-def make_importer(config: Eth1ChainConfig, open_db: Callable) -> Callable[..., BlockImporter]:
+def make_importer(
+    config: Eth1ChainConfig, open_db: Callable[..., Any]
+) -> Callable[..., BlockImporter]:
     """Makes an importer on a new database with nothing but the genesis, or on one that is given."""
     made: List[LevelDB] = []
 
-    def make(scheme: ViewScheme = NumberScheme(), db: LevelDB = None) -> BlockImporter:
+    def make(scheme: ViewScheme = NumberScheme(), db: Optional[LevelDB] = None) -> BlockImporter:
         if db is None:
             db = open_db(f"import-{len(made)}")
             made.append(db)
@@ -52,7 +55,7 @@ def stored_head(importer: BlockImporter) -> Tuple[int, bytes]:
 
 
 @pytest.mark.parametrize("step", [1, 7, 60])
-def test_imports_in_order(built, make_importer: Callable, step: int) -> None:
+def test_imports_in_order(built: Any, make_importer: Callable[..., Any], step: int) -> None:
     importer = make_importer(built.scheme)
     for start in range(1, 61, step):
         result, new_head = importer.import_blocks(built.blocks[start:start + step])
@@ -66,12 +69,12 @@ def test_imports_in_order(built, make_importer: Callable, step: int) -> None:
     for number in (10, 59, 60):
         block = built.chain.get_canonical_block_by_number(number)
         chaindb = ChainDB(importer.db)
-        assert chaindb.get_canonical_block_hash(number) == block.hash
+        assert chaindb.get_canonical_block_hash(BlockNumber(number)) == block.hash
         for transaction in block.transactions:
             assert chaindb.get_transaction_index(transaction.hash)[0] == number
 
 
-def test_held_blocks_are_passed_over(built, make_importer: Callable) -> None:
+def test_held_blocks_are_passed_over(built: Any, make_importer: Callable[..., Any]) -> None:
     importer = make_importer()
     importer.import_blocks(built.blocks[1:31])
     again = make_importer(db=importer.db)
@@ -81,12 +84,12 @@ def test_held_blocks_are_passed_over(built, make_importer: Callable) -> None:
     assert again.import_blocks(built.blocks[:41]).result.imported == 10
 
 
-def test_nothing_to_import(make_importer: Callable) -> None:
+def test_nothing_to_import(make_importer: Callable[..., Any]) -> None:
     result, new_head = make_importer().import_blocks(())
     assert (result.head.number, result.imported, result.failure, new_head) == (0, 0, None, None)
 
 
-def corrupt(block_rlp: bytes, block_class, **fields) -> bytes:
+def corrupt(block_rlp: bytes, block_class: Any, **fields: Any) -> bytes:
     block = rlp.decode(block_rlp, sedes=block_class)
     return rlp.encode(block.copy(header=block.header.copy(**fields)))
 
@@ -114,7 +117,9 @@ def corrupt(block_rlp: bytes, block_class, **fields) -> bytes:
     ids=lambda fields: next(iter(fields)),
 )
 @pytest.mark.parametrize("position", [10, 11])
-def test_invalid_block(built, make_importer: Callable, fields, position: int) -> None:
+def test_invalid_block(
+    built: Any, make_importer: Callable[..., Any], fields: Any, position: int
+) -> None:
     if fields.get("block_number") == position:
         fields = {"block_number": 13}
     importer = make_importer(built.scheme)
@@ -136,7 +141,9 @@ def test_invalid_block(built, make_importer: Callable, fields, position: int) ->
     assert (result.failure, result.head.number) == (None, 60)
 
 
-def test_nothing_of_an_invalid_block_is_written(built, make_importer: Callable) -> None:
+def test_nothing_of_an_invalid_block_is_written(
+    built: Any, make_importer: Callable[..., Any]
+) -> None:
     importer = make_importer()
     importer.import_blocks(built.blocks[1:10])
     before = list(importer.db.db)
@@ -152,30 +159,35 @@ def test_nothing_of_an_invalid_block_is_written(built, make_importer: Callable) 
     [b"", b"\x80", b"\xc0", b"\xc1\x80", b"\xc1\xc0", b"junk", b"\xf8", rlp.encode([[b""] * 15])],
     ids=lambda junk: junk.hex() or "empty",
 )
-def test_junk_is_a_failure(built, make_importer: Callable, junk: bytes) -> None:
+def test_junk_is_a_failure(built: Any, make_importer: Callable[..., Any], junk: bytes) -> None:
     importer = make_importer()
     result, _ = importer.import_blocks([built.blocks[1], junk, built.blocks[2]])
     assert result.failure is not None and result.failure.is_invalid
     assert result.head.number == 1
 
 
-def test_valid_header_with_junk_behind_it(built, make_importer: Callable) -> None:
+def test_valid_header_with_junk_behind_it(built: Any, make_importer: Callable[..., Any]) -> None:
     fields = rlp.decode(built.blocks[1])
-    for body in ([[], [], []], [b"", b""], [[b"x"], []], [[[b""] * 9], []], []):
+    bodies: List[List[Any]] = [[[], [], []], [b"", b""], [[b"x"], []], [[[b""] * 9], []], []]
+    for body in bodies:
         junk = rlp.encode([fields[0], *body])
         result, _ = make_importer().import_blocks([junk])
         assert result.failure.block_hash == keccak(rlp.encode(fields[0]))
         assert result.failure.is_invalid
 
 
-def test_unknown_parent_is_a_failure_and_no_fault(built, make_importer: Callable) -> None:
+def test_unknown_parent_is_a_failure_and_no_fault(
+    built: Any, make_importer: Callable[..., Any]
+) -> None:
     result, _ = make_importer().import_blocks(built.blocks[2:4])
     assert "parent" in result.failure.reason
     assert not result.failure.is_invalid
     assert result.head.number == 0
 
 
-def test_block_that_breaks_the_scheme_is_a_failure(built, make_importer: Callable) -> None:
+def test_block_that_breaks_the_scheme_is_a_failure(
+    built: Any, make_importer: Callable[..., Any]
+) -> None:
     genesis = built.chain.get_canonical_block_header_by_number(0)
     scheme = parse_scheme("slot:120").bind(genesis)
     importer = make_importer(scheme)
@@ -192,7 +204,12 @@ def test_block_that_breaks_the_scheme_is_a_failure(built, make_importer: Callabl
 
 @pytest.mark.parametrize("at, length", [(50, 70), (30, 70), (0, 70), (55, 58)])
 def test_reorganisation(
-    built, fork: Callable, make_importer: Callable, config: Eth1ChainConfig, at: int, length: int
+    built: Any,
+    fork: Callable[..., Any],
+    make_importer: Callable[..., Any],
+    config: Eth1ChainConfig,
+    at: int,
+    length: int,
 ) -> None:
     """A to B, and back to a longer A, as one process that only calls py-evm sees it."""
     other = fork(at, 5, length)
@@ -217,7 +234,9 @@ def test_reorganisation(
     assert head.block_number == 85
 
 
-def test_reorganised_chain_is_whole(built, fork: Callable, make_importer: Callable) -> None:
+def test_reorganised_chain_is_whole(
+    built: Any, fork: Callable[..., Any], make_importer: Callable[..., Any]
+) -> None:
     other = fork(30, 5, 70)
     importer = make_importer(built.scheme)
     importer.import_blocks(built.blocks[1:])
@@ -225,7 +244,7 @@ def test_reorganised_chain_is_whole(built, fork: Callable, make_importer: Callab
     chaindb = ChainDB(importer.db)
     for number in range(71):
         expected = other.chain.get_canonical_block_by_number(number)
-        assert chaindb.get_canonical_block_hash(number) == expected.hash
+        assert chaindb.get_canonical_block_hash(BlockNumber(number)) == expected.hash
     assert chaindb.get_chain_gaps() == ((), 71)
 
 
@@ -253,7 +272,7 @@ def count_batches(
     return db.count
 
 
-def test_commits_are_bounded(built, config, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commits_are_bounded(built: Any, config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     blocks = built.blocks[1:61]
     assert count_batches(blocks, config) == 1
     monkeypatch.setattr(block_importer, "COMMIT_BLOCKS", 20)
@@ -264,13 +283,13 @@ def test_commits_are_bounded(built, config, monkeypatch: pytest.MonkeyPatch) -> 
     assert 3 < count_batches(blocks, config, memory=20_000) < 30
 
 
-def test_slow_import_is_committed_now_and_then(built, config) -> None:
+def test_slow_import_is_committed_now_and_then(built: Any, config: Any) -> None:
     seconds = iter(n / 10 for n in range(10 ** 6))
     assert 3 < count_batches(built.blocks[1:61], config, lambda: next(seconds)) < 30
 
 
 def test_imports_through_the_database_process_and_fails_when_it_is_gone(
-    built, config: Eth1ChainConfig, tmp_path: Path, open_db: Callable
+    built: Any, config: Eth1ChainConfig, tmp_path: Path, open_db: Callable[..., Any]
 ) -> None:
     ipc = tmp_path / "db.ipc"
     manager = DBManager(open_db("served"))
@@ -288,7 +307,7 @@ def test_imports_through_the_database_process_and_fails_when_it_is_gone(
 
 @pytest.mark.parametrize("number", [9, 10])
 def test_missing_state_is_not_the_fault_of_a_block(
-    built, make_importer: Callable, number: int
+    built: Any, make_importer: Callable[..., Any], number: int
 ) -> None:
     """Neither where transactions run into it (block 10), nor where the reward of a block does."""
     importer = make_importer()
@@ -312,7 +331,7 @@ class Fault(Exception):
     """Something that nobody thought of."""
 
 
-def fail_at(number: int, err: Exception) -> Callable:
+def fail_at(number: int, err: Exception) -> Callable[..., Any]:
     """A chain's ``import_block`` that fails at one block, after all of it was stored."""
     real = Chain.import_block
 
@@ -347,7 +366,7 @@ def wrap(err: Exception, cause: Exception) -> Exception:
     ids=lambda err: type(err).__name__,
 )
 def test_what_nobody_thought_of_is_no_fault(
-    built, make_importer: Callable, monkeypatch: pytest.MonkeyPatch, err: Exception
+    built: Any, make_importer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, err: Exception
 ) -> None:
     importer = make_importer(built.scheme)
     with monkeypatch.context() as patch:
@@ -365,7 +384,7 @@ def test_what_nobody_thought_of_is_no_fault(
 
 @pytest.mark.parametrize("cause", [OSError("gone"), ConnectionError(), MemoryError()], ids=repr)
 def test_what_comes_of_a_lost_database_is_raised_as_that(
-    built, make_importer: Callable, monkeypatch: pytest.MonkeyPatch, cause: Exception
+    built: Any, make_importer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, cause: Exception
 ) -> None:
     err = wrap(ValidationError("found nothing"), wrap(KeyError("nothing"), cause))
     monkeypatch.setattr(Chain, "import_block", fail_at(15, err))
@@ -375,7 +394,7 @@ def test_what_comes_of_a_lost_database_is_raised_as_that(
 
 
 def test_a_complaint_about_what_is_stored_is_no_fault(
-    built, make_importer: Callable, monkeypatch: pytest.MonkeyPatch
+    built: Any, make_importer: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """py-evm has one type of error for broken rules of the chain and for its own."""
 
@@ -389,7 +408,7 @@ def test_a_complaint_about_what_is_stored_is_no_fault(
     assert ("No checkpoint -1" in failure.reason, failure.is_invalid) == (True, False)
 
 
-def test_next_check_has_nothing_to_look_at(built, make_importer: Callable) -> None:
+def test_next_check_has_nothing_to_look_at(built: Any, make_importer: Callable[..., Any]) -> None:
     importer = make_importer(built.scheme)
     importer.import_blocks(built.blocks[1:41])
     importer.import_blocks(built.blocks[41:])
@@ -398,7 +417,9 @@ def test_next_check_has_nothing_to_look_at(built, make_importer: Callable) -> No
     check_scheme(importer.db, built.scheme, lambda number, head: pytest.fail("scanned"))
 
 
-def test_record_stays_where_others_wrote(recipe: Recipe, built, make_importer: Callable) -> None:
+def test_record_stays_where_others_wrote(
+    recipe: Recipe, built: Any, make_importer: Callable[..., Any]
+) -> None:
     """Blocks that nobody checked lie between the record and what is imported."""
     importer = make_importer(built.scheme)
     importer.import_blocks(built.blocks[1:11])

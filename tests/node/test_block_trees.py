@@ -6,6 +6,7 @@ from eth.chains.base import Chain
 from eth.db.atomic import AtomicDB
 from eth.db.chain import ChainDB
 from eth.exceptions import HeaderNotFound
+from eth_typing import BlockNumber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import rlp
@@ -99,7 +100,7 @@ class Tree:
 
     def _find_uncle(self, parent: BlockHeaderAPI) -> Optional[BlockHeaderAPI]:
         line = self._line(parent)[: UNCLE_DEPTH + 1]
-        known = {header.hash for header in line}
+        known: Set[bytes] = {header.hash for header in line}
         known.update(*(self._uncles.get(header.hash, ()) for header in line))
         grandparents = {header.hash for header in line[1:]}
         for header in self._headers:
@@ -199,7 +200,7 @@ def check_whole(db: AtomicDatabaseAPI, tree: Tree) -> None:
     assert chaindb.get_header_chain_gaps() == chaindb.get_chain_gaps() == gapless
     parent_hash = TREE.genesis.parent_hash
     for number in range(tree.head.block_number + 1):
-        header = chaindb.get_canonical_block_header_by_number(number)
+        header = chaindb.get_canonical_block_header_by_number(BlockNumber(number))
         assert header.parent_hash == parent_hash
         parent_hash = header.hash
     assert parent_hash == tree.head.hash

@@ -19,9 +19,15 @@ from blockio_plugin.services.abc import PeerID
 from blockio_plugin.tools.branching import FAST, SLOW, Grow, branch_grower, import_branches
 from blockio_plugin.tools.chain_builder import Recipe
 from blockio_plugin.tools.memory_network import MemoryNetwork, MemoryNode
+from blockio_plugin.tools.virtual_time import VirtualTimePolicy
 
 TIMEOUT = 20.0
-"""Seconds for a reorganisation, most."""
+"""Seconds for a reorganisation, most. They are virtual, as all seconds here."""
+
+
+@pytest.fixture
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    return VirtualTimePolicy()
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +180,7 @@ async def test_a_branch_that_lost_is_imported_once(grow: Grow) -> None:
         requests = theirs.asked
         advert = Availability("number", 8, (ViewRange(0, 9),))
         for _ in range(3):
-            # As often as it looks: chains are read in threads, so that time here is real.
+            # As often as it looks.
             await asyncio.sleep(LOOK_INTERVAL)
             theirs.send_availability("ours", advert)
         await asyncio.sleep(LOOK_INTERVAL)

@@ -1,4 +1,4 @@
-from typing import List, Sequence, Set
+from typing import Any, List, Sequence, Set, Tuple
 
 from eth.abc import BlockAPI
 from eth.db.atomic import AtomicDB
@@ -6,6 +6,7 @@ from eth.db.chain import ChainDB
 from eth.db.schema import SchemaV1
 from eth.exceptions import HeaderNotFound
 from eth.rlp.sedes import chain_gaps
+from eth_typing import BlockNumber
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
@@ -39,11 +40,11 @@ def encode(blocks: Sequence[BlockAPI]) -> List[bytes]:
     return [rlp.encode(block) for block in blocks]
 
 
-def read_gaps(db: AtomicDB) -> tuple:
+def read_gaps(db: AtomicDB) -> Tuple[Any, ...]:
     return ChainDB(db).get_header_chain_gaps(), ChainDB(db).get_chain_gaps()
 
 
-def set_gaps(db: AtomicDB, *gaps: tuple) -> None:
+def set_gaps(db: AtomicDB, *gaps: Tuple[Any, ...]) -> None:
     for key, value in zip((HEADER_GAPS, BLOCK_GAPS), gaps):
         db[key] = rlp.encode(value, sedes=chain_gaps)
 
@@ -96,10 +97,11 @@ def test_a_branch_that_stole_into_a_gap_gives_way() -> None:
     set_gaps(db, (((length - 1, length - 1),), length + 1), ((), length + 1))
     ChainDB(db).persist_header_chain([other[-1].header])
     canonical = ChainDB(db).get_canonical_block_hash
-    assert canonical(length - 1) == other[-1].hash
+    assert canonical(BlockNumber(length - 1)) == other[-1].hash
     assert ChainDB(db).get_canonical_head() == ours[-1].header
     assert mend_gaps(db)
-    assert [canonical(n) for n in range(1, length + 1)] == [block.hash for block in ours]
+    hashes = [canonical(BlockNumber(number)) for number in range(1, length + 1)]
+    assert hashes == [block.hash for block in ours]
     assert read_gaps(db) == (((), length + 1), ((), length + 1))
 
 
@@ -120,7 +122,7 @@ def test_what_was_left_above_the_head_passes_for_nothing() -> None:
 
 
 def test_headers_without_their_blocks_do_not_count_as_blocks(
-    built, config: Eth1ChainConfig
+    built: Any, config: Eth1ChainConfig
 ) -> None:
     """Neither where they become canonical with a block above them, nor where stock chains did."""
     db = AtomicDB()
@@ -136,7 +138,7 @@ def test_headers_without_their_blocks_do_not_count_as_blocks(
     assert read_gaps(db) == (((), 13), ((), 10))
 
 
-def test_whole_chains_are_left_alone(built, config: Eth1ChainConfig) -> None:
+def test_whole_chains_are_left_alone(built: Any, config: Eth1ChainConfig) -> None:
     db = AtomicDB()
     config.initialize_chain(db)
     assert not mend_gaps(db)
@@ -144,9 +146,9 @@ def test_whole_chains_are_left_alone(built, config: Eth1ChainConfig) -> None:
     block_class = chain.get_vm_class_for_block_number(1).get_block_class()
     for encoded in built.blocks[1:21]:
         chain.import_block(rlp.decode(encoded, sedes=block_class))
-    before = dict(db.wrapped_db.kv_store)
+    before = dict(db.wrapped_db.kv_store)  # type: ignore[attr-defined]
     assert not mend_gaps(db)
-    assert db.wrapped_db.kv_store == before
+    assert db.wrapped_db.kv_store == before  # type: ignore[attr-defined]
 
 
 class Counter(AtomicDB):
@@ -190,10 +192,10 @@ def test_mends_what_a_stock_chain_can_have_written(
         ChainDB(db).persist_header_chain([block.header for block in line])
     held = [n for n in range(head_number + 1) if n not in missing or n == head_number]
     for number in set(range(head_number)) - set(held):
-        del db[SchemaV1.make_block_number_to_hash_lookup_key(number)]
+        del db[SchemaV1.make_block_number_to_hash_lookup_key(BlockNumber(number))]
         del db[line[number - 1].hash]
 
-    def record(counted: Sequence[int]) -> tuple:
+    def record(counted: Sequence[int]) -> Tuple[Any, ...]:
         holes = [
             (below + 1, above - 1) for below, above in zip(counted, counted[1:])
             if above > below + 1

@@ -1,11 +1,12 @@
 from bisect import bisect_left
-from typing import Callable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, List, Optional, Sequence, Tuple
 
 from eth.abc import BlockAPI
 from eth.db.atomic import AtomicDB
 from eth.db.backends.level import LevelDB
 from eth.db.schema import SchemaV1
 from eth_hash.auto import keccak
+from eth_typing import BlockNumber
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
@@ -58,7 +59,7 @@ def expect(
     return BlocksByView(7, start, stop - start, next_view, tuple(blocks[first:past]))
 
 
-def test_full_chain_covers_everything_up_to_its_head(built) -> None:
+def test_full_chain_covers_everything_up_to_its_head(built: Any) -> None:
     reader = ChainReader(built.db, built.scheme)
     head = built.chain.get_canonical_head()
     assert reader.fetch_head() == (built.views[-1], head.block_number, head.hash)
@@ -71,7 +72,7 @@ def test_full_chain_covers_everything_up_to_its_head(built) -> None:
 
 @settings(deadline=None, max_examples=300)
 @given(data=st.data())
-def test_answers_of_a_full_chain(built, data: st.DataObject) -> None:
+def test_answers_of_a_full_chain(built: Any, data: st.DataObject) -> None:
     by_number = data.draw(st.booleans())
     views = tuple(range(len(built.blocks))) if by_number else built.views
     reader = ChainReader(built.db, NumberScheme() if by_number else built.scheme)
@@ -81,7 +82,7 @@ def test_answers_of_a_full_chain(built, data: st.DataObject) -> None:
     assert ask(reader, start, length, most) == expect(views, built.blocks, start, length, most)
 
 
-def test_blocks_are_those_that_py_evm_encodes(built) -> None:
+def test_blocks_are_those_that_py_evm_encodes(built: Any) -> None:
     for number, block in enumerate(built.blocks):
         decoded = built.chain.get_canonical_block_by_number(number)
         assert rlp.encode(decoded) == block
@@ -92,15 +93,15 @@ def test_blocks_are_those_that_py_evm_encodes(built) -> None:
 def test_transactions_come_in_order(recipe: Recipe, count: int) -> None:
     db = AtomicDB()
     chain = build_chain(recipe._replace(transfer_every=1, transfers=count), db, blocks=1)
-    block = chain.get_canonical_block_by_number(1)
+    block = chain.get_canonical_block_by_number(BlockNumber(1))
     assert len(block.transactions) == count
     assert tuple(iterate_blocks(db, 1, 1)) == (rlp.encode(block),)
 
 
-def test_uncles_are_served(built, config: Eth1ChainConfig) -> None:
+def test_uncles_are_served(built: Any, config: Eth1ChainConfig) -> None:
     db = AtomicDB()
     chain = config.initialize_chain(db)
-    first = built.chain.get_canonical_block_by_number(1)
+    first = built.chain.get_canonical_block_by_number(BlockNumber(1))
     uncle = first.header.copy(extra_data=b"uncle")
     header = first.header.copy(uncles_hash=keccak(rlp.encode([uncle])))
     block = first.copy(header=header, uncles=(uncle,))
@@ -108,12 +109,12 @@ def test_uncles_are_served(built, config: Eth1ChainConfig) -> None:
     assert ask(ChainReader(db, NumberScheme()), 1).blocks == (rlp.encode(block),)
 
 
-def test_typed_transactions_are_strings_in_a_block(built, config: Eth1ChainConfig) -> None:
+def test_typed_transactions_are_strings_in_a_block(built: Any, config: Eth1ChainConfig) -> None:
     db = AtomicDB()
     chain = config.initialize_chain(db)
     typed = b"\x01" + rlp.encode([b"access list"] * 3)
     leaf = rlp.encode([b"\x20\x80", typed])
-    header = built.chain.get_canonical_block_by_number(1).header.copy(
+    header = built.chain.get_canonical_block_by_number(BlockNumber(1)).header.copy(
         transaction_root=keccak(leaf)
     )
     db[header.transaction_root] = leaf
@@ -123,7 +124,7 @@ def test_typed_transactions_are_strings_in_a_block(built, config: Eth1ChainConfi
     assert block[1] == [typed]
 
 
-def test_answer_ends_at_its_bound_in_bytes(built, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_ends_at_its_bound_in_bytes(built: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     reader = ChainReader(built.db, built.scheme)
     # Block 10 holds twenty transfers and is larger than this alone.
     monkeypatch.setattr(chain_reader, "MAX_ANSWER_BYTES", 2000)
@@ -141,23 +142,25 @@ def test_answer_ends_at_its_bound_in_bytes(built, monkeypatch: pytest.MonkeyPatc
     assert ask(reader, 1).blocks == built.blocks[1:3]
 
 
-def test_answer_ends_at_its_bound_in_blocks(built, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answer_ends_at_its_bound_in_blocks(built: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_reader, "MAX_ANSWER_BLOCKS", 5)
     answer = ask(ChainReader(built.db, built.scheme), 0)
     assert answer == expect(built.views, built.blocks, 0, ALL, 5)
 
 
 def test_known_runs() -> None:
-    gaps = (((1, 3), (6, 6)), 9)
-    assert known_runs(gaps, 20) == ((0, 0), (4, 5), (7, 8))
-    assert known_runs(gaps, 7) == ((0, 0), (4, 5), (7, 7))
-    assert known_runs(gaps, 6) == ((0, 0), (4, 5))
-    assert known_runs(((), 1), 0) == ((0, 0),)
-    assert known_runs((((0, 4),), 9), 6) == ((5, 6),)
+    gaps: Any = (((1, 3), (6, 6)), 9)
+    none: Any = ((), 1)
+    one: Any = (((0, 4),), 9)
+    assert known_runs(gaps, BlockNumber(20)) == ((0, 0), (4, 5), (7, 8))
+    assert known_runs(gaps, BlockNumber(7)) == ((0, 0), (4, 5), (7, 7))
+    assert known_runs(gaps, BlockNumber(6)) == ((0, 0), (4, 5))
+    assert known_runs(none, BlockNumber(0)) == ((0, 0),)
+    assert known_runs(one, BlockNumber(6)) == ((5, 6),)
 
 
 @pytest.fixture
-def partial(built, config: Eth1ChainConfig) -> Tuple[AtomicDB, List[BlockAPI]]:
+def partial(built: Any, config: Eth1ChainConfig) -> Tuple[AtomicDB, List[BlockAPI]]:
     """All headers, and blocks 0-9, 20-29 and 40-59."""
     db = AtomicDB()
     chain = config.initialize_chain(db)
@@ -180,16 +183,16 @@ def store(db: AtomicDB, blocks: Sequence[BlockAPI]) -> None:
 
 
 def test_the_head_is_what_is_there_whatever_the_gaps_say(
-    built, partial: Tuple[AtomicDB, List[BlockAPI]]
+    built: Any, partial: Tuple[AtomicDB, List[BlockAPI]]
 ) -> None:
     """As where the chain is reorganised between two reads."""
     db, _ = partial
     for number in (59, 58):
-        del db[SchemaV1.make_block_number_to_hash_lookup_key(number)]
+        del db[SchemaV1.make_block_number_to_hash_lookup_key(BlockNumber(number))]
     assert ChainReader(db, built.scheme).fetch_head().number == 57
 
 
-def test_gaps_are_not_covered(built, partial: Tuple[AtomicDB, List[BlockAPI]]) -> None:
+def test_gaps_are_not_covered(built: Any, partial: Tuple[AtomicDB, List[BlockAPI]]) -> None:
     reader = ChainReader(partial[0], built.scheme)
     views = built.views
     # The last header has no block yet, so it is not the head that we can answer for.
@@ -215,7 +218,7 @@ def test_gaps_are_not_covered(built, partial: Tuple[AtomicDB, List[BlockAPI]]) -
             assert answer.next_view == after[last]
 
 
-def test_run_above_an_unknown_header_starts_with_its_block(built, config) -> None:
+def test_run_above_an_unknown_header_starts_with_its_block(built: Any, config: Any) -> None:
     db = AtomicDB()
     config.initialize_chain(db)
     store(db, [built.chain.get_canonical_block_by_number(n) for n in range(20, 30)])
@@ -228,7 +231,9 @@ def test_run_above_an_unknown_header_starts_with_its_block(built, config) -> Non
     assert answer.blocks == built.blocks[20:30]
 
 
-def test_advert_keeps_the_highest_ranges(built, partial, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_advert_keeps_the_highest_ranges(
+    built: Any, partial: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     full = ChainReader(partial[0], built.scheme).fetch_availability()
     monkeypatch.setattr(chain_reader, "MAX_RANGES", 2)
     reader = ChainReader(partial[0], built.scheme)
@@ -237,7 +242,7 @@ def test_advert_keeps_the_highest_ranges(built, partial, monkeypatch: pytest.Mon
     assert ask(reader, 0).length == 0
 
 
-def test_coverage_follows_the_chain(recipe: Recipe, built, open_db) -> None:
+def test_coverage_follows_the_chain(recipe: Recipe, built: Any, open_db: Any) -> None:
     db = open_db("growing")
     build_chain(recipe, db, blocks=10)
     reader = ChainReader(db, built.scheme)
@@ -248,7 +253,7 @@ def test_coverage_follows_the_chain(recipe: Recipe, built, open_db) -> None:
         assert ask(reader, 0).blocks == built.blocks[: length + 1]
 
 
-def test_pruned_block_ends_the_answer(recipe: Recipe, built, open_db) -> None:
+def test_pruned_block_ends_the_answer(recipe: Recipe, built: Any, open_db: Any) -> None:
     db = open_db("pruned")
     build_chain(recipe, db, blocks=30)
     root = built.chain.get_canonical_block_by_number(20).header.transaction_root
@@ -288,7 +293,9 @@ class SwitchingDB(AtomicDB):
 
 @pytest.mark.parametrize("length", [50, 60, 70])
 @pytest.mark.parametrize("below", [27, 30, 40])
-def test_reorganisation_while_reading(built, fork: Callable, length: int, below: int) -> None:
+def test_reorganisation_while_reading(
+    built: Any, fork: Callable[..., Any], length: int, below: int
+) -> None:
     """Whenever it happens, what is answered is true of one branch or the other."""
     other = fork(30, 5, length)
     start = built.views[below] + 1
@@ -311,7 +318,7 @@ def is_true(answer: BlocksByView, views: Sequence[int], blocks: Sequence[bytes])
     return answer.blocks == tuple(blocks[first:last]) and answer.covered.stop <= views[-1] + 1
 
 
-def test_reads_per_block_are_few(recipe: Recipe, built, open_db) -> None:
+def test_reads_per_block_are_few(recipe: Recipe, built: Any, open_db: Any) -> None:
     db = SwitchingDB(built.db, built.db, None)
     reader = ChainReader(db, NumberScheme())
     reader.fetch_availability()
@@ -324,11 +331,11 @@ def test_reads_per_block_are_few(recipe: Recipe, built, open_db) -> None:
     assert db.reads <= 8 + 8
 
 
-def test_views_past_the_limit_are_not_covered(built, config: Eth1ChainConfig) -> None:
+def test_views_past_the_limit_are_not_covered(built: Any, config: Eth1ChainConfig) -> None:
     class FarScheme(ViewScheme):
         name = "far"
 
-        def view_of(self, header) -> int:
+        def view_of(self, header: Any) -> int:
             return 0 if header.block_number == 0 else VIEW_LIMIT + header.block_number - 2
 
     db = AtomicDB()
@@ -353,7 +360,7 @@ def test_reader_of_a_fresh_chain(config: Eth1ChainConfig) -> None:
 
 
 @pytest.mark.parametrize("by_slot", [True, False])
-def test_positions(built, by_slot: bool) -> None:
+def test_positions(built: Any, by_slot: bool) -> None:
     reader = ChainReader(built.db, built.scheme if by_slot else NumberScheme())
     views = built.views if by_slot else tuple(range(len(built.views)))
     for number, view in enumerate(views):
@@ -366,6 +373,6 @@ def test_positions(built, by_slot: bool) -> None:
             # Between two blocks it is the lower one.
             assert reader.fetch_position(views[number + 1] - 1) == position
     assert reader.fetch_position(views[-1] + 1000) == position
-    assert position.hash == reader.fetch_head().hash
+    assert position is not None and position.hash == reader.fetch_head().hash
     assert reader.fetch_position_of_block(len(views)) is None
     assert not reader.holds_state(len(views))

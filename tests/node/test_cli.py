@@ -197,7 +197,7 @@ def test_memory_without_the_flag_is_refused() -> None:
         validate_flags(parse("--blockio-memory", "300"))
 
 
-def test_help_says_how_much_memory_is_the_default(capsys: pytest.CaptureFixture) -> None:
+def test_help_says_how_much_memory_is_the_default(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parse("--help")
     said = " ".join(capsys.readouterr().out.split())

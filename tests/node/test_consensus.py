@@ -4,7 +4,7 @@ import errno
 import json
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence
+from typing import Any, Dict, Iterator, List, Sequence, cast
 
 from eth.abc import BlockAPI, BlockHeaderAPI
 from eth.chains.base import Chain
@@ -47,7 +47,7 @@ def mine(chain: Chain, header: BlockHeaderAPI, uncles: Sequence[BlockHeaderAPI] 
     filled, receipts, _ = vm.apply_all_transactions((), header)
     block = vm.set_block_transactions(vm.get_block(), filled, (), receipts)
     if uncles:
-        uncles_hash = chain.chaindb.persist_uncles(tuple(uncles))
+        uncles_hash = chain.chaindb.persist_uncles(cast(Any, tuple(uncles)))
         block = block.copy(
             uncles=tuple(uncles), header=block.header.copy(uncles_hash=uncles_hash)
         )

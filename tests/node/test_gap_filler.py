@@ -1,9 +1,10 @@
-from typing import Callable, Iterator, List
+from typing import Any, Callable, Iterator, List
 
 from eth.db.chain import ChainDB
 from eth.db.chain_gaps import reopen_gap
 from eth.db.schema import SchemaV1
 from eth.rlp.sedes import chain_gaps
+from eth_typing import BlockNumber
 import pytest
 import rlp
 from trinity.config import Eth1ChainConfig
@@ -25,22 +26,24 @@ CHECKPOINT, HEAD = 40, 60
 
 
 @pytest.fixture
-def gapped(built, config: Eth1ChainConfig, open_db: Callable) -> Iterator[ChainDB]:
+def gapped(built: Any, config: Eth1ChainConfig, open_db: Callable[..., Any]) -> Iterator[ChainDB]:
     """The chain without the blocks 1 to 40; the header of 40 is there."""
     db = open_db("gapped")
     copy_from_checkpoint(built.db, db, config, CHECKPOINT, HEAD)
     yield ChainDB(db)
 
 
-def make_filler(chaindb: ChainDB, config: Eth1ChainConfig, scheme=NumberScheme()) -> GapFiller:
+def make_filler(
+    chaindb: ChainDB, config: Eth1ChainConfig, scheme: Any = NumberScheme()
+) -> GapFiller:
     return GapFiller(chaindb.db, config.full_chain_class(chaindb.db), scheme)
 
 
-def downward(built, last: int, first: int) -> List[bytes]:
+def downward(built: Any, last: int, first: int) -> List[bytes]:
     return [built.blocks[number] for number in range(last, first - 1, -1)]
 
 
-def test_reads_the_gap(built, gapped: ChainDB) -> None:
+def test_reads_the_gap(built: Any, gapped: ChainDB) -> None:
     assert ChainReader(gapped.db, built.scheme).fetch_gap() == Gap(
         first=1,
         last=40,
@@ -51,7 +54,9 @@ def test_reads_the_gap(built, gapped: ChainDB) -> None:
 
 
 @pytest.mark.parametrize("step", [1, 7, 40])
-def test_a_filled_chain_is_as_the_whole_one(built, gapped, config, step: int) -> None:
+def test_a_filled_chain_is_as_the_whole_one(
+    built: Any, gapped: Any, config: Any, step: int
+) -> None:
     filler = make_filler(gapped, config, built.scheme)
     for last in range(40, 0, -step):
         blocks = downward(built, last, max(1, last - step + 1))
@@ -73,7 +78,7 @@ def test_a_filled_chain_is_as_the_whole_one(built, gapped, config, step: int) ->
     assert reader.fetch_availability().ranges == (ViewRange(0, built.views[HEAD] + 1),)
 
 
-def test_what_is_filled_is_served_at_once(built, gapped, config) -> None:
+def test_what_is_filled_is_served_at_once(built: Any, gapped: Any, config: Any) -> None:
     make_filler(gapped, config, built.scheme).fill(downward(built, 40, 21))
     reader = ChainReader(gapped.db, built.scheme)
     assert reader.fetch_availability().ranges[-1].start == built.views[21]
@@ -82,7 +87,7 @@ def test_what_is_filled_is_served_at_once(built, gapped, config) -> None:
 
 
 def test_what_is_filled_stays_filled_while_blocks_are_imported(
-    built, config, open_db: Callable
+    built: Any, config: Any, open_db: Callable[..., Any]
 ) -> None:
     db = open_db("gapped")
     copy_from_checkpoint(built.db, db, config, CHECKPOINT, HEAD - 10)
@@ -100,7 +105,7 @@ def test_what_is_filled_stays_filled_while_blocks_are_imported(
     assert tuple(iterate_blocks(db, 0, HEAD)) == built.blocks
 
 
-def test_blocks_that_do_not_follow_do_not_go_in(built, gapped, config) -> None:
+def test_blocks_that_do_not_follow_do_not_go_in(built: Any, gapped: Any, config: Any) -> None:
     filler = make_filler(gapped, config)
     before = gapped.get_chain_gaps()
     assert filler.fill(downward(built, 39, 30)) == (0, None)
@@ -113,7 +118,9 @@ def test_blocks_that_do_not_follow_do_not_go_in(built, gapped, config) -> None:
     assert gapped.get_chain_gaps() == (((1, 34),), HEAD + 1)
 
 
-def test_nothing_stays_of_a_batch_that_the_database_does_not_take(built, gapped, config) -> None:
+def test_nothing_stays_of_a_batch_that_the_database_does_not_take(
+    built: Any, gapped: Any, config: Any
+) -> None:
     class FullDisk(Exception):
         pass
 
@@ -131,17 +138,17 @@ def test_nothing_stays_of_a_batch_that_the_database_does_not_take(built, gapped,
 
 
 def test_a_lower_run_of_another_branch_gives_way(
-    built, recipe: Recipe, config, gapped, open_db: Callable
+    built: Any, recipe: Recipe, config: Any, gapped: Any, open_db: Callable[..., Any]
 ) -> None:
     """Blocks 1 to 5 of another branch are held, left from a sync that was cut off."""
     other = open_db("other")
     build_chain(recipe._replace(seed=recipe.seed + 1), other, 5)
     chain = ChainDB(other)
-    hashes = [chain.get_canonical_block_hash(number) for number in range(6)]
+    hashes = [chain.get_canonical_block_hash(BlockNumber(number)) for number in range(6)]
     for number in range(1, 6):
         for key in (
             hashes[number],
-            SchemaV1.make_block_number_to_hash_lookup_key(number),
+            SchemaV1.make_block_number_to_hash_lookup_key(BlockNumber(number)),
             SchemaV1.make_block_hash_to_score_lookup_key(hashes[number]),
         ):
             gapped.db[key] = other[key]
@@ -157,16 +164,18 @@ def test_a_lower_run_of_another_branch_gives_way(
     assert tuple(iterate_blocks(gapped.db, 0, HEAD)) == built.blocks
 
 
-def test_a_chain_of_another_genesis_is_refused(built, recipe, config, gapped) -> None:
-    key = SchemaV1.make_block_number_to_hash_lookup_key(0)
-    gapped.db[key] = gapped.db[SchemaV1.make_block_number_to_hash_lookup_key(HEAD)]
+def test_a_chain_of_another_genesis_is_refused(
+    built: Any, recipe: Any, config: Any, gapped: Any
+) -> None:
+    key = SchemaV1.make_block_number_to_hash_lookup_key(BlockNumber(0))
+    gapped.db[key] = gapped.db[SchemaV1.make_block_number_to_hash_lookup_key(BlockNumber(HEAD))]
     result = make_filler(gapped, config).fill(downward(built, 40, 1))
     assert result.filled == 39
     assert result.refusal is not None and "does not follow our genesis" in result.refusal
     assert gapped.get_chain_gaps() == (((1, 1),), HEAD + 1)
 
 
-def test_a_chain_that_breaks_the_scheme_is_refused(built, gapped, config) -> None:
+def test_a_chain_that_breaks_the_scheme_is_refused(built: Any, gapped: Any, config: Any) -> None:
     genesis = built.chain.get_canonical_block_header_by_number(0)
     coarse = parse_scheme("slot:100000").bind(genesis)
     result = make_filler(gapped, config, coarse).fill(downward(built, 40, 30))
@@ -174,7 +183,7 @@ def test_a_chain_that_breaks_the_scheme_is_refused(built, gapped, config) -> Non
     assert result.refusal is not None and "slot:100000" in result.refusal
 
 
-def test_headers_that_are_there_already_are_kept(built, gapped, config) -> None:
+def test_headers_that_are_there_already_are_kept(built: Any, gapped: Any, config: Any) -> None:
     headers = [built.chain.get_canonical_block_header_by_number(n) for n in range(1, 40)]
     gapped.persist_header_chain(headers)
     assert gapped.get_header_chain_gaps() == ((), HEAD + 1)
@@ -183,10 +192,10 @@ def test_headers_that_are_there_already_are_kept(built, gapped, config) -> None:
     assert gapped.get_chain_gaps() == ((), HEAD + 1)
 
 
-def test_reopened_gaps_are_filled_again(built, gapped, config) -> None:
+def test_reopened_gaps_are_filled_again(built: Any, gapped: Any, config: Any) -> None:
     filler = make_filler(gapped, config)
     filler.fill(downward(built, 40, 1))
-    gaps = reopen_gap(17, gapped.get_chain_gaps())
+    gaps = reopen_gap(BlockNumber(17), gapped.get_chain_gaps())
     gapped.db[SchemaV1.make_chain_gaps_lookup_key()] = rlp.encode(gaps, sedes=chain_gaps)
     assert filler.fill(downward(built, 17, 17)) == (1, None)
     assert gapped.get_chain_gaps() == ((), HEAD + 1)

@@ -27,7 +27,7 @@ def genesis() -> Dict[str, Any]:
     return loaded
 
 
-def store(genesis: Dict[str, Any]):
+def store(genesis: Dict[str, Any]) -> Any:
     chain_config = Eth1ChainConfig.from_eip1085_genesis_config(genesis)
     return chain_config.initialize_chain(AtomicDB()).get_canonical_head()
 
@@ -45,7 +45,7 @@ def change_state(genesis: Dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("change", [change_time, change_state])
-def test_another_names_both(genesis: Dict[str, Any], change) -> None:
+def test_another_names_both(genesis: Dict[str, Any], change: Any) -> None:
     stored = store(genesis)
     change(genesis)
     asked = store(genesis)

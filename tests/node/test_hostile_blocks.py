@@ -58,7 +58,7 @@ def build(recipe: Recipe) -> Part:
     blocks = tuple(iterate_blocks(source, 1, LENGTH))
     states = []
     for block in blocks:
-        states.append(dict(db.wrapped_db.kv_store))
+        states.append(dict(db.wrapped_db.kv_store))  # type: ignore[attr-defined]
         assert importer.import_blocks([block]).result.failure is None
     return Part(config, blocks, tuple(states))
 

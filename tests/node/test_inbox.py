@@ -40,7 +40,7 @@ async def networking(tmp_path: Path) -> AsyncIterator[AsyncioEndpoint]:
             await endpoint.broadcast(GetBlockIOPeersResponse(()), request.broadcast_config())
 
         endpoint.subscribe(GetBlockIOPeersRequest, respond)
-        endpoint.config = config
+        endpoint.config = config  # type: ignore[attr-defined]
         yield endpoint
 
 
@@ -49,7 +49,7 @@ async def test_answers_for_which_there_is_no_place_are_voided(
 ) -> None:
     session = Session(NodeFactory())
     async with AsyncioEndpoint("own").run() as own:
-        await own.connect_to_endpoints(networking.config)
+        await own.connect_to_endpoints(networking.config)  # type: ignore[attr-defined]
         own_inbox = BusInbox(own, NumberScheme(), memory=25)
         stream = own_inbox.stream()
         first = asyncio.ensure_future(stream.__anext__())
@@ -79,13 +79,13 @@ async def test_answers_for_which_there_is_no_place_are_voided(
         await networking.broadcast(BlocksReceived(session, answer, 5.0))
         event = await asyncio.wait_for(stream.__anext__(), 5)
         assert isinstance(event, AnswerReceived) and len(event.answer.blocks) == 1
-        await stream.aclose()
+        await stream.aclose()  # type: ignore[attr-defined]
 
 
 async def test_an_announced_head_waits_once_for_each_peer(networking: AsyncioEndpoint) -> None:
     session, stranger = Session(NodeFactory()), Session(NodeFactory())
     async with AsyncioEndpoint("own").run() as own:
-        await own.connect_to_endpoints(networking.config)
+        await own.connect_to_endpoints(networking.config)  # type: ignore[attr-defined]
         own_inbox = BusInbox(own, NumberScheme(), memory=0)
         stream = own_inbox.stream()
         first = asyncio.ensure_future(stream.__anext__())

@@ -1,5 +1,5 @@
 from contextlib import contextmanager
-from typing import Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterator, List, Optional
 
 from eth.abc import AtomicWriteBatchAPI
 from eth.db.atomic import AtomicDB
@@ -33,7 +33,7 @@ class CountingDB(AtomicDB):
             yield batch
 
     def content(self) -> Dict[bytes, bytes]:
-        return dict(self.wrapped_db.kv_store)
+        return dict(self.wrapped_db.kv_store)  # type: ignore[attr-defined]
 
 
 class Abort(Exception):
@@ -49,7 +49,7 @@ class OverlayMachine(RuleBasedStateMachine):
         self.overlay = OverlayDB(self.base, cache_size=1200)
         self.committed: Dict[bytes, bytes] = {}
         self.layers: List[Dict[bytes, bytes]] = [{}]
-        self.batches: List[Iterator[None]] = []
+        self.batches: List[Any] = []
 
     keys = Bundle("keys")
 

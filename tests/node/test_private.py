@@ -10,7 +10,9 @@ from blockio_plugin.node.private import mend_proxy_peers
 
 
 class ProxyPeerPool(BaseProxyPeerPool[Any]):
-    def convert_session_to_proxy_peer(self, session, event_bus, broadcast_config):
+    def convert_session_to_proxy_peer(
+        self, session: Any, event_bus: Any, broadcast_config: Any
+    ) -> BaseProxyPeer:
         return BaseProxyPeer(session, event_bus)
 
 

@@ -15,6 +15,7 @@ from eth.chains.mainnet import MainnetChain
 from eth.db.atomic import AtomicDB
 from eth.tools._utils.normalization import normalize_blockchain_fixtures
 from eth.tools.fixtures.helpers import genesis_params_from_fixture, new_chain_from_fixture
+from eth_typing import BlockNumber
 import pytest
 import rlp
 
@@ -75,7 +76,7 @@ def import_alone(chain: Chain, encoded: bytes) -> bool:
     """Whether py-evm by itself takes the block."""
     try:
         number = int.from_bytes(rlp.decode(encoded)[0][8], "big")
-        block_class = chain.get_vm_class_for_block_number(number).get_block_class()
+        block_class = chain.get_vm_class_for_block_number(BlockNumber(number)).get_block_class()
         chain.import_block(rlp.decode(encoded, sedes=block_class))
     except Exception:
         return False
@@ -87,7 +88,7 @@ def import_alone(chain: Chain, encoded: bytes) -> bool:
 def test_every_block_and_the_head(path: Path) -> None:
     for name, raw in read_cases(path):
         case = normalize_blockchain_fixtures(raw)
-        alone = new_chain_from_fixture(case, MainnetChain)
+        alone: Any = new_chain_from_fixture(case, MainnetChain)
         db = AtomicDB()
         type(alone).from_genesis(db, genesis_params_from_fixture(case), case["pre"])
         importer = BlockImporter(db, type(alone), NumberScheme())

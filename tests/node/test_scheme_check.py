@@ -1,4 +1,4 @@
-from typing import Callable, List, Tuple
+from typing import Any, Callable, List, Tuple
 
 from eth.db.atomic import AtomicDB
 from eth.db.backends.level import LevelDB
@@ -14,7 +14,7 @@ from blockio_plugin.node.scheme_check import (
     load_record,
     store_record,
 )
-from blockio_plugin.rules.schemes import NumberScheme, parse_scheme
+from blockio_plugin.rules.schemes import NumberScheme, ViewScheme, parse_scheme
 from blockio_plugin.rules.views import VIEW_LIMIT
 from blockio_plugin.tools.chain_builder import Recipe, build_chain
 from blockio_plugin.tools.chain_files import initialize_chain
@@ -42,21 +42,21 @@ def ignore(number: int, head: int) -> None:
     pass
 
 
-def bind(text: str, built):
+def bind(text: str, built: Any) -> ViewScheme:
     return parse_scheme(text).bind(built.chain.get_canonical_block_header_by_number(0))
 
 
-def header_of(built, number: int):
+def header_of(built: Any, number: int) -> Any:
     return built.chain.get_canonical_block_header_by_number(number)
 
 
-def test_chain_that_keeps_to_the_scheme(built) -> None:
+def test_chain_that_keeps_to_the_scheme(built: Any) -> None:
     db = CountingDB(built.db)
     check_scheme(db, built.scheme, ignore)
     assert load_record(db) == CheckedBlock("slot:12", 60, header_of(built, 60).hash)
 
 
-def test_two_blocks_in_one_view(built) -> None:
+def test_two_blocks_in_one_view(built: Any) -> None:
     scheme = bind("slot:120", built)
     views = [scheme.view_of(header_of(built, number)) for number in range(61)]
     second = next(number for number in range(1, 61) if views[number] == views[number - 1])
@@ -69,14 +69,16 @@ def test_two_blocks_in_one_view(built) -> None:
     )
 
 
-def test_number_looks_at_nothing(built) -> None:
+def test_number_looks_at_nothing(built: Any) -> None:
     db = CountingDB(built.db)
     check_scheme(db, NumberScheme(), ignore)
     assert db.reads == 0
     assert load_record(db) is None
 
 
-def test_next_check_goes_on_where_the_last_one_ended(recipe: Recipe, built, open_db) -> None:
+def test_next_check_goes_on_where_the_last_one_ended(
+    recipe: Recipe, built: Any, open_db: Any
+) -> None:
     chain_db = open_db("chain")
     build_chain(recipe, chain_db, blocks=40)
     db = CountingDB(chain_db)
@@ -92,7 +94,7 @@ def test_next_check_goes_on_where_the_last_one_ended(recipe: Recipe, built, open
     assert record is not None and record.number == 45
 
 
-def test_other_scheme_starts_over(built) -> None:
+def test_other_scheme_starts_over(built: Any) -> None:
     db = CountingDB(built.db)
     check_scheme(db, built.scheme, ignore)
     with pytest.raises(SchemeBroken):
@@ -101,7 +103,7 @@ def test_other_scheme_starts_over(built) -> None:
     assert record is not None and record.scheme == "slot:12"
 
 
-def test_record_on_a_branch_that_was_left(built, fork: Callable) -> None:
+def test_record_on_a_branch_that_was_left(built: Any, fork: Callable[..., Any]) -> None:
     """What lies below both branches is not looked at again, the rest of the new one is."""
     other = fork(50, 5, 70)
     db = CountingDB(other.db)
@@ -114,7 +116,7 @@ def test_record_on_a_branch_that_was_left(built, fork: Callable) -> None:
     assert db.reads < 2 * (10 + 20) + 10
 
 
-def test_record_of_an_unknown_block_is_not_trusted(built) -> None:
+def test_record_of_an_unknown_block_is_not_trusted(built: Any) -> None:
     db = CountingDB(built.db)
     store_record(db, CheckedBlock("slot:120", 60, b"\1" * 32))
     with pytest.raises(SchemeBroken):
@@ -122,7 +124,7 @@ def test_record_of_an_unknown_block_is_not_trusted(built) -> None:
 
 
 def test_long_check_reports_and_survives_an_end(
-    built, monkeypatch: pytest.MonkeyPatch
+    built: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scheme_check, "PROGRESS_INTERVAL", 10)
     db = CountingDB(built.db)
@@ -139,7 +141,7 @@ def test_long_check_reports_and_survives_an_end(
 
 
 def test_gap_in_the_headers_is_looked_at_when_it_is_filled(
-    built, config: Eth1ChainConfig
+    built: Any, config: Eth1ChainConfig
 ) -> None:
     db = AtomicDB()
     chain = config.initialize_chain(db)
@@ -155,7 +157,7 @@ def test_gap_in_the_headers_is_looked_at_when_it_is_filled(
     assert record is not None and record.number == 60
 
 
-def test_breach_across_a_gap(built, config: Eth1ChainConfig) -> None:
+def test_breach_across_a_gap(built: Any, config: Eth1ChainConfig) -> None:
     db = AtomicDB()
     chain = config.initialize_chain(db)
     chain.chaindb.persist_checkpoint_header(header_of(built, 30), 10 ** 9)
@@ -164,7 +166,7 @@ def test_breach_across_a_gap(built, config: Eth1ChainConfig) -> None:
         check_scheme(db, bind(f"slot:{seconds}", built), ignore)
 
 
-def test_view_past_the_limit_breaks_every_scheme(built, config: Eth1ChainConfig) -> None:
+def test_view_past_the_limit_breaks_every_scheme(built: Any, config: Eth1ChainConfig) -> None:
     db = AtomicDB()
     chain = config.initialize_chain(db)
     genesis = header_of(built, 0)
@@ -175,13 +177,13 @@ def test_view_past_the_limit_breaks_every_scheme(built, config: Eth1ChainConfig)
         check_scheme(db, bind("slot:1", built), ignore)
 
 
-def test_empty_database_is_left_alone(built) -> None:
+def test_empty_database_is_left_alone(built: Any) -> None:
     db = AtomicDB()
     check_scheme(db, built.scheme, ignore)
     assert load_record(db) is None
 
 
-def test_fresh_chain(config: Eth1ChainConfig, built) -> None:
+def test_fresh_chain(config: Eth1ChainConfig, built: Any) -> None:
     db = AtomicDB()
     initialize_chain(db, config)
     check_scheme(db, built.scheme, ignore)

@@ -1,5 +1,5 @@
 import asyncio
-from typing import Any, List, NamedTuple, Type
+from typing import Any, AsyncIterator, List, NamedTuple, Type
 
 from async_service import Service, background_asyncio_service
 from hypothesis import given, settings
@@ -158,11 +158,11 @@ def test_bounds_hold_before_anything_is_decoded(
 async def test_what_a_stream_may_raise(
     error: BaseException, raised: Type[BaseException]
 ) -> None:
-    async def receive():
+    async def receive() -> AsyncIterator[Any]:
         yield 1
         raise error
 
-    received = []
+    received: List[Any] = []
     with pytest.raises(raised):
         async for each in guard_stream(receive()):
             received.append(each)

@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, Tuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +18,7 @@ from blockio_plugin.protocol.commands import (
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.views import ViewRange
 
-COMMANDS = (
+COMMANDS: Tuple[BlockIOCommand[Any], ...] = (
     AvailabilityCommand(Availability("number", 7, (ViewRange(0, 8),))),
     GetBlocksByViewCommand(GetBlocksByView(1, 2, 3, 4)),
     BlocksByViewCommand(BlocksByView(1, 2, 3, 0, (b"a" * 100, b"b"))),

@@ -1,13 +1,14 @@
 """The vectors under ``fixtures/wire``, which were derived by hand from the wire protocol."""
 import json
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple
+from typing import Any, Dict, List, NamedTuple, Type
 
 from p2p.exceptions import MalformedMessage
 import pytest
 
 from blockio_plugin.protocol.commands import (
     AvailabilityCommand,
+    BlockIOCommand,
     BlocksByViewCommand,
     GetBlocksByViewCommand,
 )
@@ -16,7 +17,7 @@ from blockio_plugin.rules.views import ViewRange
 
 FIXTURES = Path(__file__).parent.parent.parent / "fixtures" / "wire"
 
-COMMANDS = {
+COMMANDS: Dict[str, Type[BlockIOCommand[Any]]] = {
     "Availability": AvailabilityCommand,
     "GetBlocksByView": GetBlocksByViewCommand,
     "BlocksByView": BlocksByViewCommand,

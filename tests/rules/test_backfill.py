@@ -64,7 +64,7 @@ def test_a_slice_lies_in_the_gap_and_in_the_advert(data: st.DataObject) -> None:
 
 def test_a_slice_is_for_one_request() -> None:
     book = make_book(alice=EVERYTHING)
-    blocks = book.scores["alice"].request_blocks
+    blocks = int(book.scores["alice"].request_blocks)
     backfill = Backfill(book)
     asked = backfill.next_slice(DENSE, 0.0)
     assert asked == Slice("alice", ViewRange(10 ** 6 + 1 - blocks, 10 ** 6 + 1), False)

@@ -47,20 +47,17 @@ class Raw(NamedTuple):
 @pytest.fixture(scope="module")
 def mined() -> Mined:
     """Berlin blocks: one empty, one with a legacy and an access list transaction, one with 200."""
-    vm = BerlinVM.configure(consensus_class=NoProofConsensus)
-    chain_class = MiningChain.configure(vm_configuration=((0, vm),), chain_id=7)
+    # Typed as they are in releases of py-evm that know less than this one.
+    vm: Any = BerlinVM.configure(consensus_class=NoProofConsensus)
+    chain_class: Any = MiningChain.configure(vm_configuration=((0, vm),), chain_id=7)
     key = keys.PrivateKey(keccak(b"somebody"))
     sender = key.public_key.to_canonical_address()
-    chain = chain_class.from_genesis(
-        AtomicDB(),
-        {
-            "block_number": 0,
-            "difficulty": GENESIS_DIFFICULTY,
-            "gas_limit": 10_000_000,
-            "timestamp": 1000,
-        },
-        {sender: {"balance": 10 ** 20, "nonce": 0, "code": b"", "storage": {}}},
-    )
+    params = {"difficulty": GENESIS_DIFFICULTY, "gas_limit": 10_000_000, "timestamp": 1000}
+    if not hasattr(vm, "create_genesis_header"):
+        # Newer releases of py-evm number it themselves, and do not take a number.
+        params["block_number"] = 0
+    state = {sender: {"balance": 10 ** 20, "nonce": 0, "code": b"", "storage": {}}}
+    chain = chain_class.from_genesis(AtomicDB(), params, state)
     genesis = chain.get_canonical_block_by_number(0)
     builder = vm.get_transaction_builder()
 

@@ -1,5 +1,5 @@
 """Claims, against plain sets of views."""
-from typing import Dict, List, Set
+from typing import Dict, List, Set, Tuple
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -24,8 +24,8 @@ class ClaimsMachine(RuleBasedStateMachine):
     @rule(
         peer=st.sampled_from(PEERS), views=RANGES, given=st.sets(st.integers(0, LAST + 20))
     )
-    def add(self, peer: str, views: object, given: Set[int]) -> None:
-        start, length = views  # type: ignore[misc]
+    def add(self, peer: str, views: Tuple[int, int], given: Set[int]) -> None:
+        start, length = views
         start = max(start, self.front)
         self.book.add(ViewRange(start, start + length), sorted(given), peer)
         mine = self.denied.setdefault(peer, set())
@@ -33,8 +33,8 @@ class ClaimsMachine(RuleBasedStateMachine):
         mine -= given
 
     @rule(peer=st.sampled_from(PEERS), views=RANGES)
-    def retract(self, peer: str, views: object) -> None:
-        start, length = views  # type: ignore[misc]
+    def retract(self, peer: str, views: Tuple[int, int]) -> None:
+        start, length = views
         start = max(start, self.front)
         self.book.retract(ViewRange(start, start + length), peer)
         self.denied.get(peer, set()).difference_update(range(start, start + length))

@@ -181,8 +181,8 @@ class FetchMachine(RuleBasedStateMachine):
     @rule(most=st.integers(1, 50))
     def hand_out(self, most: int) -> None:
         for block in self.fetch.ready(most, 10 ** 9):
-            last = (self.handed_out or self.confirmed or [None])[-1]
-            assert block.parent_hash == (last.hash if last else b"front")
+            known = self.handed_out or self.confirmed
+            assert block.parent_hash == (known[-1].hash if known else b"front")
             self.handed_out.append(block)
 
     @precondition(lambda self: self.handed_out)

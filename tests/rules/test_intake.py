@@ -364,7 +364,8 @@ class IntakeMachine(RuleBasedStateMachine):
     @rule(data=st.data(), peer=st.sampled_from("abc"))
     def copy(self, data: st.DataObject, peer: str) -> None:
         entry = data.draw(st.sampled_from([e for e in self.unanswered if not e.is_late]))
-        self.unanswered.append(self.scene.ask(peer, *entry.request.views, is_copy=True))
+        start, stop = entry.request.views
+        self.unanswered.append(self.scene.ask(peer, start, stop, is_copy=True))
 
     @precondition(lambda self: any(not entry.is_late for entry in self.unanswered))
     @rule(data=st.data())

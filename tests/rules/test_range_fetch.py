@@ -760,11 +760,13 @@ class RangeFetchMachine(RuleBasedStateMachine):
         everything = ViewSet(base, [(ledger.front, ledger.horizon)])
         assert ledger.wanted | ledger.in_flight | ledger.answered == everything
         assert not ledger.wanted & (ledger.in_flight | ledger.answered)
+        # A probe is not relied on: once what it probes has landed, its views are in flight no more.
         asked = ViewSet(
             base,
             [
                 ledger.clip(entry.request.views)
                 for entry in self.scene.book.tracker.open_requests()
+                if not entry.is_probe
             ],
         )
         due = self.fetch.next_due()

@@ -1,6 +1,6 @@
 """Scores recover the speed of modelled peers, and trust goes by AIMD."""
 from functools import partial
-from typing import List, Sequence, Tuple
+from typing import Callable, List, Sequence, Tuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,13 +120,14 @@ def test_nobody_pauses_for_ever() -> None:
     score = Score()
     for number in range(100):
         now = 1e3 * number
-        for fault, most in (
+        faults: List[Tuple[Callable[[float], None], float]] = [
             (score.timed_out, MAX_PAUSE),
             (score.disproved, MAX_EMPTY_PAUSE),
             (score.voided, REQUEST_PRICE),
             (partial(score.declined, now), MAX_EMPTY_PAUSE),
             (score.asked, REQUEST_PRICE),
-        ):
+        ]
+        for fault, most in faults:
             score.paused_until = 0.0
             fault(now)
             assert score.paused_until <= now + most

@@ -1,5 +1,5 @@
 """Each reason for which nothing moves, and what is told of peers and of views."""
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 
@@ -122,9 +122,8 @@ def test_peers_are_told_of_in_the_order_in_which_they_joined() -> None:
     value = scene.peers.scores["b"].value
     round_trip = scene.peers.scores["b"].round_trip
     paused = "gave no block of late, asked again in 0.4 s"
-    b = PeerStatus(
-        "b", pytest.approx(value), 10, 1, 1, 0, round_trip, 50, PeerState.ASKED, None
-    )
+    about: Any = pytest.approx(value)
+    b = PeerStatus("b", about, 10, 1, 1, 0, round_trip, 50, PeerState.ASKED, None)
     assert tell_peers(scene.peers, 0.1) == (
         PeerStatus("a", None, 0, 0, 0, 1, None, 50, PeerState.PAUSED, paused),
         b,

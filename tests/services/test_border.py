@@ -1,5 +1,5 @@
 import asyncio
-from typing import AsyncIterator, Optional
+from typing import AsyncIterator, Optional, Tuple
 
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.peer_log import PeerLog
@@ -10,7 +10,7 @@ from blockio_plugin.tools.recording_wire import RecordingWire
 
 ANSWER = BlocksByView(1, 2, 3, 0, (b"one", b"four"))
 
-EVENTS = (
+EVENTS: Tuple[PeerEvent, ...] = (
     PeerJoined("alice", "geth"),
     AnswerReceived("alice", ANSWER, 0.5),
     PeerLeft("alice", "garbage"),

@@ -10,20 +10,20 @@ from blockio_plugin.services.chain_watcher import CHAIN_POLL_INTERVAL, ChainWatc
 from blockio_plugin.tools.memory_chain import MemoryChain
 
 
-class Watched:
+class Watched(MemoryChain):
     """A watcher of a chain that grows, and what it told."""
 
     def __init__(self) -> None:
-        self.chain = MemoryChain.of_views(range(10))
-        self.rest = self.chain.blocks[3:]
-        del self.chain.blocks[3:]
+        blocks = MemoryChain.of_views(range(10)).blocks
+        super().__init__(blocks[:3])
+        self.rest = blocks[3:]
         self.heads: List[int] = []
         self.adverts: List[int] = []
         self.watcher = ChainWatcher(ChainThread(self), self.note_advert, self.note_head)
         self.meanwhile = False
 
     def fetch_head(self) -> ChainHead:
-        head = self.chain.fetch_head()
+        head = super().fetch_head()
         if self.meanwhile:
             # Somebody imports, and says so, between the read and its return.
             self.meanwhile = False
@@ -31,11 +31,8 @@ class Watched:
             self.watcher.nudge()
         return head
 
-    def fetch_availability(self) -> Availability:
-        return self.chain.fetch_availability()
-
     def grow(self) -> None:
-        self.chain.blocks.append(self.rest.pop(0))
+        self.blocks.append(self.rest.pop(0))
 
     def note_head(self, head: ChainHead) -> None:
         self.heads.append(head.number)

@@ -10,7 +10,7 @@ from blockio_plugin.rules.fetch import Fetch, Front, Limits
 from blockio_plugin.rules.heads import BELIEF_TIME, Heads
 from blockio_plugin.rules.put_aside import FIRST_PAUSE, MAX_PAUSE
 from blockio_plugin.rules.views import ViewRange
-from blockio_plugin.services.abc import ChainHead, ImporterAPI, ImportFailure, ImportResult
+from blockio_plugin.services.abc import ChainHead, ImporterAPI, ImportFailure, ImportResult, PeerID
 from blockio_plugin.services.importer import TROUBLE_INTERVAL, Importer
 from blockio_plugin.tools.memory_chain import MemoryChain
 from blockio_plugin.tools.recording_wire import RecordingWire
@@ -90,7 +90,7 @@ class Rig:
             clock,
         )
 
-    def supply(self, chains: Mapping[str, Sequence[Block]] = {"alice": CHAIN}) -> None:
+    def supply(self, chains: Mapping[PeerID, Sequence[Block]] = {"alice": CHAIN}) -> None:
         now = asyncio.get_event_loop().time()
         self.fetch.expire(now)
         for _ in range(20):
@@ -213,7 +213,7 @@ async def run_for(rig: Rig, seconds: float, **chains: Sequence[Block]) -> None:
     """Peers answer at once whatever they are asked, for so many seconds."""
     end = asyncio.get_event_loop().time() + seconds
     while asyncio.get_event_loop().time() < end:
-        rig.supply(chains)
+        rig.supply({peer: chain for peer, chain in chains.items()})
         await asyncio.sleep(0.25)
 
 

@@ -1,5 +1,5 @@
 import asyncio
-from typing import Tuple
+from typing import Optional, Tuple
 
 import pytest
 
@@ -12,7 +12,7 @@ from blockio_plugin.tools.recording_wire import RecordingWire
 BLOCK = Block(7, 7, b"h" * 32, b"p" * 32, b"rlp")
 
 
-async def ask() -> Tuple[PeerRequests, "asyncio.Future[PeerAnswer]", GetBlocksByView]:
+async def ask() -> Tuple[PeerRequests, "asyncio.Future[Optional[PeerAnswer]]", GetBlocksByView]:
     wire = RecordingWire()
     requests = PeerRequests(wire)
     requests.join("alice")

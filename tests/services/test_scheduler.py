@@ -1,6 +1,6 @@
 import asyncio
 import random
-from typing import List
+from typing import List, Set
 
 from async_service import background_asyncio_service
 
@@ -35,7 +35,7 @@ async def test_what_is_wanted_is_asked_for_when_woken() -> None:
     asked = requests(wire)
     assert {sent.peer for sent in wire.sent} == {"alice"}
     assert asked[0].start_view == 1
-    covered = set()
+    covered: Set[int] = set()
     for request in asked:
         assert not covered & set(range(*request.views)), "views in flight are left out"
         covered |= set(range(*request.views))

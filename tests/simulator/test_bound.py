@@ -1,6 +1,6 @@
 """The lower bound against brute force over all sets of classes."""
 from itertools import combinations
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Dict, FrozenSet, List, Sequence, Tuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,7 +60,9 @@ PEERS = st.lists(
 
 @given(CLASSES, PEERS, st.sampled_from([0.0, 40.0, 300.0]))
 def test_newton_finds_what_brute_force_finds(
-    drawn: List[Tuple[int, frozenset]], peers: List[Tuple[float, float, float]], download: float
+    drawn: List[Tuple[int, FrozenSet[int]]],
+    peers: List[Tuple[float, float, float]],
+    download: float,
 ) -> None:
     classes = [DemandClass(blocks, who) for blocks, who in drawn]
     supplies = [
@@ -100,8 +102,11 @@ def test_a_bucket_bounds_the_supply_and_liars_supply_nothing() -> None:
 
 
 def test_our_own_link_begins_when_the_first_block_can_be_here() -> None:
-    document = {"client": {"download": 10.0}, "peers": [{"rtt": 1.0}, {"rtt": 0.5}]}
-    document["simulation"] = {"jitter": 0.0}  # type: ignore[assignment]
+    document = {
+        "client": {"download": 10.0},
+        "peers": [{"rtt": 1.0}, {"rtt": 0.5}],
+        "simulation": {"jitter": 0.0},
+    }
     # The near one's first block is through its way, its overhead and its work at 0.512 s.
     link = link_supply(read_scenario(document, "x"), 1.0)
     assert link(0.512) == 0.0 and link(1.512) == pytest.approx(10.0)
@@ -129,7 +134,8 @@ def test_a_quota_bounds_the_supply_by_its_answers() -> None:
 
 def test_who_lies_or_declines_for_a_while_supplies_what_was_turned_to_before() -> None:
     # 100 blocks until 1 s, then nothing until 3 s but 10 that it was asked for before.
-    for fault in ({"lies": ["empty", 1.0, 3.0]}, {"declines": [1.0, 1.0, 3.0]}):
+    faults: List[Dict[str, Any]] = [{"lies": ["empty", 1.0, 3.0]}, {"declines": [1.0, 1.0, 3.0]}]
+    for fault in faults:
         supply = peer_supply(model(rate=100.0, rtt=0.0, max_blocks=10, **fault), 0.0)
         assert [supply(time) for time in (1.0, 1.05, 2.0, 3.0, 4.0)] == pytest.approx(
             [100.0, 105.0, 110.0, 110.0, 210.0]

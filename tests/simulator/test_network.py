@@ -35,8 +35,10 @@ class Got(NamedTuple):
     """An answer: who gave it when, and what."""
 
     peer: str
-    time: float
-    covered: Tuple[int, int]
+    time: Any
+    """Seconds, or about so many."""
+
+    covered: Tuple[int, ...]
     blocks: List[int]
     next_view: int
 
@@ -49,7 +51,7 @@ def ask(
 
 def take(tested: Network, until: float) -> List[Tuple[float, Event]]:
     """What comes up to ``until``."""
-    events = []
+    events: List[Tuple[float, Event]] = []
     while True:
         event = tested.advance(until)
         if event is None:
@@ -211,7 +213,7 @@ def test_an_answer_is_cut_where_2_mib_are_full_and_holds_one_block_in_any_case()
     assert whole.covered == (21, 40)
 
 
-def heard(tested: Network, until: float = 100.0) -> List[Tuple[float, Event]]:
+def heard(tested: Network, until: float = 100.0) -> List[Tuple[Any, Event]]:
     """What is heard up to ``until``: when, and what."""
     return [(pytest.approx(time, abs=NEAR), event) for time, event in take(tested, until)]
 
@@ -223,7 +225,7 @@ def test_blocks_are_decoded_one_after_another_and_stamped_by_the_wire() -> None:
     ask(tested, "1", 0, 10, 0.0)
     ask(tested, "2", 10, 20, 0.0)
     ask(tested, "3", 0, 1, 0.0)
-    found = [
+    found: List[Any] = [
         (event.peer, time, pytest.approx(event.wire_time, abs=NEAR))
         for time, event in heard(tested)
         if isinstance(event, Arrived)
@@ -306,8 +308,9 @@ def test_the_chain_grows_where_its_last_view_is_held() -> None:
     )
     ask(tested, "1", 90, 102, 0.0)
     events = take(tested, 3.0)
-    assert events[0][1].answer.message.covered == (90, 100)  # type: ignore[union-attr]
-    assert events[1] == (2.0, Grown(101))
+    (_, answered), grown = events[:2]
+    assert isinstance(answered, Arrived) and answered.answer.message.covered == (90, 100)
+    assert grown == (2.0, Grown(101))
     assert events[2] == (2.5, Advertised("1", (ViewRange(50, 101),)))
     ask(tested, "1", 99, 102, 3.0)
     ask(tested, "2", 99, 102, 3.0)

@@ -57,7 +57,11 @@ def documented() -> Dict[str, List[Tuple[str, str]]]:
 
 def declared(kind: str) -> List[Tuple[str, str]]:
     tree = ast.parse(inspect.getsource(report))
-    (body,) = [node.body for node in tree.body if getattr(node, "name", "") == kind]
+    (body,) = [
+        node.body
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and node.name == kind
+    ]
     return [
         (statement.target.id, " ".join(ast.literal_eval(doc.value).replace("``", "`").split()))
         for statement, doc in zip(body, body[1:])
