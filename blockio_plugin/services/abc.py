@@ -207,9 +207,11 @@ class WireAPI(ABC):
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         """Answer a request of ``peer``."""
 
-    @abstractmethod
     async def wait_sent(self) -> None:
-        """Wait until the answers that were sent are out of this process."""
+        """
+        Wait until the answers that were sent are out of this process. Where it is not implemented
+        it is over at once.
+        """
 
     @abstractmethod
     def drop(self, peer: PeerID, reason: str) -> None:

@@ -140,9 +140,6 @@ class ModelledPeers(InboxAPI, WireAPI):
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         """They ask for nothing."""
 
-    async def wait_sent(self) -> None:
-        """They were sent nothing."""
-
     def drop(self, peer: PeerID, reason: str) -> None:
         """They break nothing."""
         raise AssertionError(reason)

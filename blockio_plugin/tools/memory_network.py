@@ -118,9 +118,6 @@ class MemoryPeer(WireAPI):
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         self._deliver(peer, AnswerReceived(self.name, answer, 0.0))
 
-    async def wait_sent(self) -> None:
-        """What is sent leaves at once."""
-
     def announce(self, peer: PeerID, view: int) -> None:
         """Say that it has the block of ``view``."""
         self._deliver(peer, HeadAnnounced(self.name, view))

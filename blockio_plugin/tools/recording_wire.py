@@ -34,8 +34,5 @@ class RecordingWire(WireAPI):
     def send_answer(self, peer: PeerID, answer: BlocksByView) -> None:
         self._record(peer, answer)
 
-    async def wait_sent(self) -> None:
-        """Nothing waits."""
-
     def drop(self, peer: PeerID, reason: str) -> None:
         self._record(peer, reason)

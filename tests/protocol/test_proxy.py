@@ -53,3 +53,15 @@ async def test_commands_reach_the_process_with_the_connections() -> None:
 @pytest.mark.parametrize("name", ["blockio", "discovery"])
 async def test_and_no_other(name: str) -> None:
     assert await send_all(name) == []
+
+
+async def test_whoever_waits_knows_when_an_answer_has_left() -> None:
+    received: List[Any] = []
+    async with AsyncioEndpoint(NETWORKING_EVENTBUS_ENDPOINT).run() as event_bus:
+        event_bus.subscribe(SendBlocksByViewCommand, received.append)
+        wire = ProxyBlockIOAPI(event_bus)
+        wire.send_answer(SESSION, ANSWER)
+        assert not received
+        await wire.wait_sent()
+        assert received == [SendBlocksByViewCommand(SESSION, ANSWER)]
+        await wire.wait_sent()

@@ -27,6 +27,17 @@ class Inbox(InboxAPI):
         return 0.5
 
 
+class HeldWire(RecordingWire):
+    """Holds what it was given until it is told to let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent_all = asyncio.Event()
+
+    async def wait_sent(self) -> None:
+        await self.sent_all.wait()
+
+
 async def test_what_comes_is_counted_and_passed_on() -> None:
     clock = asyncio.get_event_loop().time
     traffic, log = Traffic(clock()), PeerLog(clock())
@@ -50,3 +61,13 @@ async def test_what_goes_is_counted_and_passed_on() -> None:
         wire.drop("alice", "garbage")
     assert [sent[1:] for sent in counted.sent] == [sent[1:] for sent in direct.sent]
     assert traffic.take_served() == Served(2, 7, 1)
+
+
+async def test_whoever_waits_until_all_is_sent_waits_for_the_wire_itself() -> None:
+    wire = HeldWire()
+    counted = CountedWire(wire, Traffic(0.0), asyncio.get_event_loop().time)
+    waiting = asyncio.ensure_future(counted.wait_sent())
+    await asyncio.sleep(1)
+    assert not waiting.done()
+    wire.sent_all.set()
+    await waiting

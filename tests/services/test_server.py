@@ -79,6 +79,42 @@ async def test_what_a_peer_that_left_asked_for_is_forgotten() -> None:
     assert [sent.peer for sent in wire.sent] == ["bob"]
 
 
+class PromptChain(ChainThread):
+    """Reads the chain at once."""
+
+    def __init__(self) -> None:
+        self._chain = MemoryChain.of_views(range(0, 100, 5))
+
+    async def fetch_blocks(self, request: GetBlocksByView) -> BlocksByView:
+        return self._chain.fetch_blocks(request)
+
+
+class SlowWire(RecordingWire):
+    """Lets one answer out each time it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_leave = asyncio.Semaphore(0)
+
+    async def wait_sent(self) -> None:
+        await self.may_leave.acquire()
+
+
+async def test_an_answer_is_read_once_the_last_one_has_left() -> None:
+    wire = SlowWire()
+    server = Server(PromptChain(), wire)
+    for request_id in range(5):
+        server.submit("alice", ask(request_id))
+    async with background_asyncio_service(server):
+        for left in range(1, 5):
+            while len(wire.sent) < left:
+                await asyncio.sleep(0)
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert len(wire.sent) == left
+            wire.may_leave.release()
+
+
 async def test_declining_covers_nothing() -> None:
     wire = RecordingWire()
     server = Server(ChainThread(MemoryChain.of_views(range(10))), wire)
