@@ -136,9 +136,9 @@ class Fetch(Intake):
         if self.limits.window:
             stop = min(stop, self._window_start(lowest) + self.limits.window)
         if lowest is not None and self.cache.memory > self.limits.cache_bytes * FAR_SHARE:
-            # Blocks further up would fill the cache before those that import waits for are here.
-            blocks = max(self.limits.cache_bytes / self._block_bytes, FRONT_BLOCKS)
-            stop = min(stop, lowest + int(blocks / density))
+            # What is left is for the lowest views: others would fill it before those that import
+            # waits for are here.
+            stop = min(stop, lowest + int(max(self._space(), FRONT_BLOCKS) / density))
         self.reach = stop
         if room < 1:
             room = self._room_at_front()
@@ -177,8 +177,11 @@ class Fetch(Intake):
 
     def _room(self) -> float:
         """Blocks that may still be asked for."""
-        space = self.limits.cache_bytes - self.cache.memory
-        return space / self._block_bytes - self.own_blocks_in_flight
+        return self._space() - self.own_blocks_in_flight
+
+    def _space(self) -> float:
+        """Blocks for which the cache has place."""
+        return (self.limits.cache_bytes - self.cache.memory) / self._block_bytes
 
     def _room_at_front(self) -> float:
         """Blocks to ask for in spite of a full cache: none while import has something to do."""

@@ -14,6 +14,7 @@ import pytest
 
 from blockio_plugin.rules.blocks import BLOCK_OVERHEAD, Block
 from blockio_plugin.rules.fetch import (
+    FRONT_BLOCKS,
     LOOK_AGAIN_TIME,
     MAX_LOOK_AGAIN_TIME,
     STALL_TIME,
@@ -397,6 +398,23 @@ def test_a_full_cache_waits_for_import_and_keeps_the_front() -> None:
         assert fetch.status(1.0).idle_reason == "cache full, waiting for import"
     fetch.confirm(handed_out[-1].view)
     assert answer_all(fetch, chain, 1.0) > 0
+
+
+def test_a_part_of_the_cache_is_left_to_the_lowest_views() -> None:
+    """Whoever has those may be slow; blocks that import cannot have yet must not take its place."""
+    chain = make_chain(list(range(1, 10_000)))
+    fetch = make_fetch(10_000, cache_bytes=3_000 * (len(BLOCK_RLP) + BLOCK_OVERHEAD))
+    add_peer(fetch, "slow")
+    add_peer(fetch, "quick", start=1_000)
+    for number in range(20):
+        for request in fetch.plan(0.01 * number):
+            if request.peer == "quick":
+                answer = honest_answer(chain, request, 10 ** 9)
+                fetch.receive("quick", request.request_id, *answer, 0.01 * number)
+    fetch.plan(1.0)
+    left = 3_000 - fetch.cache.memory // (len(BLOCK_RLP) + BLOCK_OVERHEAD)
+    assert left < 1_500
+    assert fetch.reach <= 1 + max(left, FRONT_BLOCKS) * 1.1
 
 
 def test_another_branch_is_reported_and_a_rewind_follows_it() -> None:
