@@ -69,6 +69,16 @@ def test_a_bad_scheme(tmp_path: Path, genesis: Path, scheme: str) -> None:
     assert "--blockio-view-scheme" in line and repr(scheme) in line
 
 
+@pytest.mark.parametrize("memory", ["lots", "100"])
+def test_memory_that_does_not_do(tmp_path: Path, genesis: Path, memory: str) -> None:
+    line = refused(
+        tmp_path,
+        ["--genesis", str(genesis), "--network-id", "19763", "--sync-mode", "none"]
+        + ["--enable-blockio", "--blockio-memory", memory],
+    )
+    assert "--blockio-memory" in line and memory in line
+
+
 def test_light_mode(tmp_path: Path) -> None:
     line = refused(tmp_path, ["--enable-blockio", "--sync-mode", "light"])
     assert "--enable-blockio" in line and "--sync-mode light" in line
@@ -86,6 +96,8 @@ def test_help_knows_the_flags(tmp_path: Path) -> None:
     assert outcome.returncode == 0
     assert "--enable-blockio" in outcome.stdout
     assert "--blockio-view-scheme" in outcome.stdout
+    assert "--blockio-memory MIB" in outcome.stdout
+    assert "(default: 256, at least 160)" in " ".join(outcome.stdout.split())
 
 
 def test_other_commands_are_unharmed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from p2p.exceptions import HandshakeFailure, UnreachablePeer
 import pytest
 from trinity.db.manager import DBClient
 
+from blockio_plugin.rules.limits import LEAST_MEMORY, MIB
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.tools.chain_builder import build_chain
 from blockio_plugin.tools.head_probe import HeadProbe
@@ -41,6 +42,9 @@ async def test_a_fresh_node_syncs_follows_stops_and_goes_on(mined: Any, director
     recipe = mined.recipe
     async with NodeProcess.run(mined.configure(directory / "a", True)) as archive:
         fresh_config = mined.configure(directory / "f", False, archive.enode())
+        # The least memory that there may be does as well.
+        least = ("--blockio-memory", str(LEAST_MEMORY // MIB))
+        fresh_config = fresh_config._replace(flags=fresh_config.flags + least)
         vanilla_config = mined.configure(directory / "v", False, archive.enode())._replace(
             view_scheme=None, sync_mode="full"
         )
