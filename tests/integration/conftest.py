@@ -2,7 +2,7 @@
 from pathlib import Path
 import shutil
 import tempfile
-from typing import Iterator, NamedTuple
+from typing import Any, Generator, Iterator, NamedTuple
 
 import pytest
 
@@ -32,10 +32,27 @@ class MinedChain(NamedTuple):
         )
 
 
+LOG_LINES = 40
+"""Lines of each node's log that are told of a test that failed."""
+
+HAS_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, None]:
+    outcome = yield
+    report = outcome.get_result()
+    item.stash[HAS_FAILED] = item.stash.get(HAS_FAILED, False) or report.failed
+
+
 @pytest.fixture
-def directory() -> Iterator[Path]:
+def directory(request: pytest.FixtureRequest) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="bio-") as path:
         yield Path(path)
+        if request.node.stash.get(HAS_FAILED, False):
+            for log in sorted(Path(path).glob("*.log")):
+                lines = log.read_text(errors="replace").splitlines()
+                print(f"-- the end of {log.name}:", *lines[-LOG_LINES:], sep="\n")
 
 
 @pytest.fixture(scope="session")
