@@ -1,4 +1,5 @@
 """What the documentation shows runs, and mypy checks those who build on us against our types."""
+import ast
 from configparser import ConfigParser
 import os
 from pathlib import Path
@@ -142,6 +143,21 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
         # Files called x are examples of names.
         if not re.search(r"\bx\.py|_x\.py", name):
             assert any((folder / name).exists() for folder in folders), name
+
+
+@pytest.mark.parametrize("folder", ["rules", "services", "protocol", "node", "node/commands"])
+def test_the_page_on_architecture_has_every_module(folder: str) -> None:
+    """With what the module says of itself, in the first paragraph of its docstring."""
+    rows = []
+    for path in sorted((ROOT / "blockio_plugin" / folder).glob("*.py")):
+        if path.stem != "__init__":
+            docstring = ast.get_docstring(ast.parse(path.read_text()))
+            assert docstring is not None
+            summary = " ".join(docstring.split("\n\n")[0].split()).replace("``", "`")
+            rows.append(f"| `{path.name}` | {summary} |")
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    table = page.split(f"### `{folder}/`\n\n")[1].split("\n\n")[0].rstrip().splitlines()
+    assert table == ["| file | what it is for |", "| --- | --- |", *rows]
 
 
 def test_the_page_on_embedding_is_about_the_example() -> None:
