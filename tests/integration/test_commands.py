@@ -9,23 +9,18 @@ import pty
 import re
 import signal
 import struct
-import sys
 import termios
 import time
-from typing import Any, AsyncIterator, List, NamedTuple, Tuple
+from typing import Any, AsyncIterator, List, Tuple
 
 import pytest
+from trinity_command import COMMAND_TIMEOUT, TRINITY, run_trinity
 
 from blockio_plugin.tools.head_probe import HeadProbe
 from blockio_plugin.tools.node_process import NodeProcess
 from blockio_plugin.tools.shaped_link import ShapedLink
 
 pytestmark = pytest.mark.integration
-
-TRINITY = str(Path(sys.executable).with_name("trinity"))
-
-COMMAND_TIMEOUT = 60.0
-"""Seconds for a command, most."""
 
 SYNC_TIMEOUT = 60.0
 """Seconds for a sync of some hundred blocks, most."""
@@ -37,34 +32,6 @@ LEAVE_SCREEN = b"\x1b[?1049l"
 """What gives a terminal back the screen that it had before."""
 
 SHOW_CURSOR = b"\x1b[?25h"
-
-
-class Outcome(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
-async def run(*flags: str, stop_after: float = 0.0) -> Outcome:
-    """Run ``trinity`` with flags; after some seconds Ctrl-C is pressed, if so asked."""
-    process = await asyncio.create_subprocess_exec(
-        TRINITY,
-        *flags,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    if stop_after:
-        asyncio.get_event_loop().call_later(stop_after, process.send_signal, signal.SIGINT)
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), COMMAND_TIMEOUT)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode is not None
-    return Outcome(process.returncode, out.decode(), err.decode())
 
 
 class Terminal:
@@ -132,7 +99,7 @@ class Terminal:
 async def time_of_trinity() -> float:
     """Seconds that Trinity takes to say its version, now."""
     began_at = time.monotonic()
-    await run("--version")
+    await run_trinity("--version")
     return time.monotonic() - began_at
 
 
@@ -140,7 +107,7 @@ async def time_of_trinity() -> float:
 async def test_no_node_is_said_in_one_line(directory: Path, command: str) -> None:
     limit = max(NO_NODE_TIME, 2 * await time_of_trinity())
     began_at = time.monotonic()
-    outcome = await run("--data-dir", str(directory / "n"), "blockio", *command.split())
+    outcome = await run_trinity("--data-dir", str(directory / "n"), "blockio", *command.split())
     assert time.monotonic() - began_at < limit
     assert outcome == (1, "", f"no node runs on {directory / 'n'}\n")
     assert not list(directory.iterdir()), "something was made"
@@ -148,15 +115,15 @@ async def test_no_node_is_said_in_one_line(directory: Path, command: str) -> Non
 
 async def test_a_node_is_looked_for_below_the_root(directory: Path) -> None:
     root = ("--trinity-root-dir", str(directory))
-    outcome = await run(*root, "--network-id", "5", "blockio", "status")
+    outcome = await run_trinity(*root, "--network-id", "5", "blockio", "status")
     assert outcome.err == f"no node runs on {directory / 'goerli'}\n"
-    outcome = await run(*root, "--network-id", "77", "blockio", "status")
+    outcome = await run_trinity(*root, "--network-id", "77", "blockio", "status")
     assert outcome == (1, "", "--network-id 77 needs --data-dir to find the node by\n")
 
 
 @pytest.mark.parametrize("command", [[], ["stauts"], ["status", "--yaml"]])
 async def test_commands_that_are_none(directory: Path, command: List[str]) -> None:
-    outcome = await run("--data-dir", str(directory / "n"), "blockio", *command)
+    outcome = await run_trinity("--data-dir", str(directory / "n"), "blockio", *command)
     assert outcome.status == 2 and outcome.out == ""
     assert "Traceback" not in outcome.err and "usage: trinity" in outcome.err
 
@@ -167,15 +134,15 @@ async def test_a_node_that_was_killed_and_one_without_block_io(
     config = mined.configure(directory / "n", True)
     find = ("--data-dir", str(directory / "n"), "blockio", "status")
     async with NodeProcess.run(config) as node:
-        assert (await run(*find)).status == 0
+        assert (await run_trinity(*find)).status == 0
         node.kill()
         await node.wait()
-        outcome = await run(*find)
+        outcome = await run_trinity(*find)
         left = "what is there was left by one that was killed"
         assert outcome == (1, "", f"no node runs on {directory / 'n'}; {left}\n")
     vanilla = mined.configure(directory / "v", True)._replace(view_scheme=None)
     async with NodeProcess.run(vanilla):
-        outcome = await run("--data-dir", str(directory / "v"), "blockio", "status")
+        outcome = await run_trinity("--data-dir", str(directory / "v"), "blockio", "status")
         assert outcome.status == 1
         assert outcome.err.startswith(f"the node on {directory / 'v'} runs without block I/O")
 
@@ -197,7 +164,7 @@ async def test_the_status_of_both_ends(mined: Any, directory: Path) -> None:
     async with syncing(mined, directory, 8_000.0) as (archive, fresh, link):
         probe = HeadProbe(fresh.config.data_dir)
         await probe.wait_for(20, SYNC_TIMEOUT)
-        outcome = await run(*at_fresh, "--json")
+        outcome = await run_trinity(*at_fresh, "--json")
         assert (outcome.status, outcome.err) == (0, "")
         said = json.loads(outcome.out)
         assert said["syncing"] and said["role"] == "drives"
@@ -212,18 +179,17 @@ async def test_the_status_of_both_ends(mined: Any, directory: Path) -> None:
         assert peer["client"].startswith("Trinity/")
         assert peer["covered_views"] == peer["head_view"] + 1
         assert peer["blocks"] > 0 and peer["score"] > 0
-        text = await run(*at_fresh)
+        text = await run_trinity(*at_fresh)
         assert text.out.startswith("Block I/O drives the chain, view scheme slot:12\nSyncing: ")
 
         link.rate = None
         await probe.wait_for(mined.recipe.blocks, SYNC_TIMEOUT)
-        many = await run(*at_fresh, "--json", "--watch", stop_after=10.0)
+        many = await run_trinity(*at_fresh, "--json", "--watch", stop_after=10.0)
         assert (many.status, many.err) == (0, "")
         lines = [json.loads(line) for line in many.out.splitlines()]
         assert lines[-1]["percent"] == 100.0 and not lines[-1]["syncing"]
-        served = json.loads(
-            (await run("--data-dir", str(directory / "a"), "blockio", "status", "--json")).out
-        )
+        at_archive = ("--data-dir", str(directory / "a"), "blockio", "status")
+        served = json.loads((await run_trinity(*at_archive, "--json")).out)
         assert served["served_blocks"] >= mined.recipe.blocks
         assert served["served_bytes"] > 100 * served["served_blocks"]
 
@@ -253,7 +219,7 @@ async def test_the_screen_survives_a_restart_of_the_node(
 async def test_plain_lines_where_there_is_no_terminal(mined: Any, directory: Path) -> None:
     async with NodeProcess.run(mined.configure(directory / "a", True)):
         flags = ("--data-dir", str(directory / "a"), "blockio", "watch")
-        outcome = await run(*flags, stop_after=15.0)
+        outcome = await run_trinity(*flags, stop_after=15.0)
     assert (outcome.status, outcome.err) == (0, "")
     lines = outcome.out.splitlines()
     assert len(lines) >= 2

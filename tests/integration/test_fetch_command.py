@@ -1,15 +1,12 @@
 """``trinity blockio fetch`` through a real node."""
-import asyncio
-import os
 from pathlib import Path
-import signal
-import sys
-from typing import Any, NamedTuple
+from typing import Any
 
 from eth.db.backends.level import LevelDB
 from eth_typing import BlockNumber
 import pytest
 import rlp
+from trinity_command import Outcome, run_trinity
 
 from blockio_plugin.tools.chain_builder import build_chain
 from blockio_plugin.tools.chain_files import read_blocks
@@ -19,35 +16,10 @@ from blockio_plugin.tools.shaped_link import ShapedLink
 
 pytestmark = pytest.mark.integration
 
-TRINITY = str(Path(sys.executable).with_name("trinity"))
-
-
-class Outcome(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
 
 async def fetch(data_dir: Path, *flags: str, stop_after: float = 0.0) -> Outcome:
-    process = await asyncio.create_subprocess_exec(
-        TRINITY,
-        *("--data-dir", str(data_dir), "blockio", "fetch", *flags),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
-    )
-    if stop_after:
-        asyncio.get_event_loop().call_later(stop_after, process.send_signal, signal.SIGINT)
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), 120)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode is not None
-    return Outcome(process.returncode, out.decode(), err.decode())
+    command = ("--data-dir", str(data_dir), "blockio", "fetch", *flags)
+    return await run_trinity(*command, stop_after=stop_after, env={"PYTHONWARNINGS": "ignore"})
 
 
 def read_chain(mined: Any) -> Any:

@@ -2,15 +2,14 @@
 import asyncio
 import contextlib
 import json
-import os
 from pathlib import Path
 import socket
-import sys
 import time
-from typing import Any, AsyncIterator, Callable, NamedTuple
+from typing import Any, AsyncIterator, Callable
 
 from eth.db.atomic import AtomicDB
 import pytest
+from trinity_command import Outcome, run_trinity
 
 from blockio_plugin.rules.messages import Availability, BlocksByView, GetBlocksByView
 from blockio_plugin.rules.views import ViewRange
@@ -21,38 +20,14 @@ from blockio_plugin.tools.scripted_peer import ScriptedListener, ScriptedPeer
 
 pytestmark = pytest.mark.integration
 
-TRINITY = str(Path(sys.executable).with_name("trinity"))
-
 KEY = "54be2b5571b1bc34189c1b537dda4518629c67ec872182e4119ee80dee9c6d2e" + (
     "5909d4936be03316a7050f33f4aa5f16c46c64fa97471e48d8f820805d080d8d"
 )
 """A public key; nobody's."""
 
 
-class Outcome(NamedTuple):
-    """How a command ended."""
-
-    status: int
-    out: str
-    err: str
-
-
 async def probe(enode: str, *flags: str) -> Outcome:
-    process = await asyncio.create_subprocess_exec(
-        TRINITY,
-        *("blockio", "probe", enode, *flags),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={**os.environ, "HOME": "/nonexistent"},
-    )
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), 120)
-    finally:
-        if process.returncode is None:
-            process.kill()
-    assert process.returncode is not None
-    return Outcome(process.returncode, out.decode(), err.decode())
+    return await run_trinity("blockio", "probe", enode, *flags, env={"HOME": "/nonexistent"})
 
 
 async def test_ours_and_a_stock_node(mined: Any, directory: Path) -> None:
