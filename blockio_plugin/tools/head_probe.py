@@ -47,11 +47,14 @@ class HeadProbe:
     async def wait_for(self, number: int, timeout: float) -> Head:
         """Wait until the head is at least block ``number``. :raise asyncio.TimeoutError: if not"""
 
+        loop = asyncio.get_event_loop()
+
         async def poll() -> Head:
             while True:
                 # A node that has just been started for the first time may have no genesis yet.
                 with contextlib.suppress(CanonicalHeadNotFound):
-                    head = self.fetch()
+                    # A node that starts may take seconds to answer, and links run in this loop.
+                    head = await loop.run_in_executor(None, self.fetch)
                     if head.number >= number:
                         return head
                 await asyncio.sleep(POLL_INTERVAL)
@@ -68,9 +71,11 @@ class HeadProbe:
     async def wait_for_missing(self, most: int, timeout: float) -> int:
         """Wait until no more than ``most`` are. :raise asyncio.TimeoutError: if not"""
 
+        loop = asyncio.get_event_loop()
+
         async def poll() -> int:
             while True:
-                missing = self.fetch_missing()
+                missing = await loop.run_in_executor(None, self.fetch_missing)
                 if missing <= most:
                     return missing
                 await asyncio.sleep(POLL_INTERVAL)
